@@ -1,0 +1,14 @@
+//! What makes a process a service: configuration, telemetry, HTTP, errors, health, life and death.
+//!
+//! A service implements [`Service`]; [`run`] makes a process of it. Several services in one process are a [`Process`].
+
+pub mod clock;
+pub mod http;
+pub mod service;
+pub mod settings;
+
+pub use clock::Clock;
+pub use http::problem::{FieldError, Problem};
+pub use messaging::worker;
+pub use service::{Api, Assembly, Boot, Service};
+pub use settings::{Settings, Source};

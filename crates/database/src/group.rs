@@ -1,0 +1,128 @@
+//! Group commit: concurrent writes on SQLite share one `COMMIT` and so one flush to disk.
+//!
+//! Each write runs in a savepoint of a shared transaction, one after the other, and is answered when that transaction has
+//! committed. The first write of a group wakes the committer, which queues for the same fair lock: whoever came before it
+//! is in the group, whoever comes later is in the next. So a lone write waits for nobody, and under load the group grows by
+//! itself. A write that fails or is dropped rolls back its savepoint alone; a failed `COMMIT` fails the whole group.
+//!
+//! Durability is not weakened: nobody is told `Ok` before the flush (`synchronous=FULL`).
+
+use std::sync::Arc;
+
+use sea_orm::{DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use tokio::sync::{Mutex, Notify, watch};
+
+use crate::Tx;
+
+/// `None` while the group is open, then how its commit went.
+type Outcome = Option<Result<(), Arc<DbErr>>>;
+
+pub(crate) struct GroupCommit {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    writer: DatabaseConnection,
+    group: Mutex<Option<Group>>,
+    begun: Arc<Notify>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The committer wakes, finds nothing to commit for, and ends.
+        self.begun.notify_one();
+    }
+}
+
+struct Group {
+    tx: Tx,
+    outcome: watch::Sender<Outcome>,
+}
+
+impl GroupCommit {
+    pub(crate) fn start(writer: DatabaseConnection) -> Self {
+        let begun = Arc::new(Notify::new());
+        let shared = Arc::new(Shared { writer, group: Mutex::new(None), begun: Arc::clone(&begun) });
+        let weak = Arc::downgrade(&shared);
+        #[expect(clippy::disallowed_methods, reason = "ends with the last handle; there is nothing to join")]
+        tokio::spawn(async move {
+            loop {
+                begun.notified().await;
+                match weak.upgrade() {
+                    Some(shared) => shared.commit().await,
+                    None => return,
+                }
+            }
+        });
+        Self { shared }
+    }
+
+    pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: for<'t> AsyncFnOnce(&'t Tx) -> Result<T, E>,
+        E: From<DbErr>,
+    {
+        let mut slot = self.shared.group.lock().await;
+        let group = match &mut *slot {
+            Some(group) => group,
+            empty => {
+                let options = TransactionOptions {
+                    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                    ..TransactionOptions::default()
+                };
+                let tx = self.shared.writer.begin_with_options(options).await?;
+                self.shared.begun.notify_one();
+                empty.insert(Group { tx, outcome: watch::Sender::new(None) })
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "the savepoint of this write")]
+        let savepoint = group.tx.begin().await?;
+        let done = match work(&savepoint).await {
+            Ok(done) => {
+                savepoint.commit().await?;
+                done
+            }
+            Err(error) => {
+                if let Err(rollback) = savepoint.rollback().await {
+                    tracing::warn!(error = %rollback, "rolling back a savepoint");
+                }
+                return Err(error);
+            }
+        };
+        let mut outcome = group.outcome.subscribe();
+        drop(slot);
+        let gone = || DbErr::Custom("the database was closed before the commit".to_owned());
+        let committed = outcome.wait_for(Option::is_some).await.map_err(|_| gone())?.clone();
+        match committed {
+            Some(Ok(())) => Ok(done),
+            Some(Err(error)) => Err(E::from(same(&error))),
+            None => Err(E::from(gone())),
+        }
+    }
+
+    pub(crate) async fn close(&self) -> Result<(), DbErr> {
+        self.shared.commit().await;
+        self.shared.writer.close_by_ref().await
+    }
+}
+
+impl Shared {
+    async fn commit(&self) {
+        let mut slot = self.group.lock().await;
+        if let Some(Group { tx, outcome }) = slot.take() {
+            let committed = tx.commit().await.map_err(Arc::new);
+            if let Err(error) = &committed {
+                tracing::error!(error = %error, "a group commit failed");
+            }
+            outcome.send_replace(Some(committed));
+        }
+    }
+}
+
+/// `DbErr` cannot be cloned; the kind that callers look at (connection or execution) is kept.
+fn same(error: &DbErr) -> DbErr {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => DbErr::Conn(sea_orm::RuntimeErr::Internal(error.to_string())),
+        other => DbErr::Custom(format!("commit: {other}")),
+    }
+}

@@ -1,0 +1,142 @@
+//! Opening: one URL, the settings that SQLite and PostgreSQL need to be used safely, and one clear line when it fails.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+
+/// Where the database is and how to use it.
+#[derive(Clone)]
+pub struct Options {
+    /// `sqlite:///path/to/file.db` or `postgres://user:password@host/name`. May hold a password: never logged.
+    pub url: String,
+    /// Connections at most. On SQLite: for reading; there is always one for writing.
+    pub max_connections: u32,
+    /// How long to wait for a database that does not answer yet.
+    pub wait: Duration,
+    /// `false` lets a power failure take the last commits of an SQLite file (never its consistency). For tests.
+    pub durable: bool,
+}
+
+impl Options {
+    /// The usual settings for `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), max_connections: 8, wait: Duration::from_secs(30), durable: true }
+    }
+
+    /// An SQLite file.
+    pub fn file(path: &std::path::Path) -> Self {
+        Self { max_connections: 4, ..Self::new(format!("sqlite://{}?mode=rwc", path.display())) }
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.url.starts_with("sqlite:")
+    }
+
+    /// The URL without what is secret in it.
+    fn place(&self) -> String {
+        let without_query = self.url.split('?').next().unwrap_or_default();
+        match (without_query.split_once("://"), without_query.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+            _ => without_query.to_owned(),
+        }
+    }
+}
+
+/// The database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Not an address that is understood.
+    #[error("{0}: not a database URL; expected sqlite:///path/file.db or postgres://user:password@host/name")]
+    Url(String),
+    /// The file exists but SQLite cannot read it.
+    #[error("{place}: the file is corrupt or not an SQLite database ({reason}); restore it from a backup, or move it away to start empty")]
+    Corrupt {
+        /// Which file.
+        place: String,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// It did not answer in time.
+    #[error("{place}: cannot open the database ({reason})")]
+    Unreachable {
+        /// Which database, without its password.
+        place: String,
+        /// What the last attempt said.
+        reason: String,
+    },
+}
+
+/// The connection for reading, and on SQLite the one for writing.
+pub(crate) async fn connect(options: &Options) -> Result<(DatabaseConnection, Option<DatabaseConnection>), OpenError> {
+    if options.is_sqlite() {
+        let write = open(options, sqlite(options, true)).await?;
+        let read = open(options, sqlite(options, false)).await?;
+        Ok((read, Some(write)))
+    } else if options.url.starts_with("postgres:") || options.url.starts_with("postgresql:") {
+        let mut connect = ConnectOptions::new(options.url.clone());
+        connect
+            .max_connections(options.max_connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .idle_timeout(Duration::from_secs(300))
+            .sqlx_logging(false);
+        Ok((open(options, connect).await?, None))
+    } else {
+        Err(OpenError::Url(options.place()))
+    }
+}
+
+fn sqlite(options: &Options, write: bool) -> ConnectOptions {
+    let durable = options.durable;
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .max_connections(if write { 1 } else { options.max_connections })
+        .acquire_timeout(Duration::from_secs(10))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(if durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off })
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+                .pragma("temp_store", "memory")
+                .pragma("query_only", if write { "off" } else { "on" })
+        });
+    connect
+}
+
+async fn open(options: &Options, connect: ConnectOptions) -> Result<DatabaseConnection, OpenError> {
+    let deadline = Instant::now() + options.wait;
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let error = match Database::connect(connect.clone()).await {
+            Ok(connection) => match connection.ping().await {
+                Ok(()) => return Ok(connection),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        let (place, reason) = (options.place(), error.to_string());
+        // SQLITE_CORRUPT and SQLITE_NOTADB.
+        if reason.contains("malformed") || reason.contains("not a database") {
+            return Err(OpenError::Corrupt { place, reason });
+        }
+        if options.is_sqlite() || Instant::now() + pause > deadline {
+            return Err(OpenError::Unreachable { place, reason });
+        }
+        tracing::warn!(database = %place, error = %reason, "the database does not answer yet");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_never_shows_the_password() {
+        let options = Options::new("postgres://hub:s3cret@db.internal:5432/auth?sslmode=require");
+        assert_eq!(options.place(), "postgres://db.internal:5432/auth");
+    }
+}

@@ -1,0 +1,232 @@
+//! The one table that says who may call what.
+//!
+//! [`crate::Bearer`] looks up the operation that is being called and refuses what the table does not allow, before the
+//! handler runs. An operation that is not in the table is refused to everybody, and a test of every service walks its
+//! OpenAPI document against the table. What depends on a project (membership, role in it) is checked by the handler's
+//! transaction, with [`ProjectRole`].
+
+use serde::{Deserialize, Serialize};
+
+/// A global role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everybody.
+    User,
+    /// May look at accounts, change none.
+    Support,
+    /// May do everything.
+    Admin,
+}
+
+impl Role {
+    /// The name in tokens, events and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::Support => "support",
+            Role::Admin => "admin",
+        }
+    }
+}
+
+/// A role in a project; each may do all that the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProjectRole {
+    /// Reads everything in the project.
+    Viewer,
+    /// Works on tasks and comments.
+    Member,
+    /// Manages members, labels and the project's settings.
+    Admin,
+    /// Archives and deletes the project and makes other owners.
+    Owner,
+}
+
+impl ProjectRole {
+    /// The name in events and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ProjectRole::Viewer => "viewer",
+            ProjectRole::Member => "member",
+            ProjectRole::Admin => "admin",
+            ProjectRole::Owner => "owner",
+        }
+    }
+}
+
+impl std::str::FromStr for ProjectRole {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "viewer" => Ok(ProjectRole::Viewer),
+            "member" => Ok(ProjectRole::Member),
+            "admin" => Ok(ProjectRole::Admin),
+            "owner" => Ok(ProjectRole::Owner),
+            _ => Err("expected viewer, member, admin or owner".to_owned()),
+        }
+    }
+}
+
+/// What a personal access token may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// `profile:read`
+    #[serde(rename = "profile:read")]
+    ProfileRead,
+    /// `profile:write`
+    #[serde(rename = "profile:write")]
+    ProfileWrite,
+    /// `projects:read`: projects, members, activity.
+    #[serde(rename = "projects:read")]
+    ProjectsRead,
+    /// `projects:write`
+    #[serde(rename = "projects:write")]
+    ProjectsWrite,
+    /// `tasks:read`: tasks, comments, search.
+    #[serde(rename = "tasks:read")]
+    TasksRead,
+    /// `tasks:write`
+    #[serde(rename = "tasks:write")]
+    TasksWrite,
+    /// `notifications:read`
+    #[serde(rename = "notifications:read")]
+    NotificationsRead,
+    /// `notifications:write`
+    #[serde(rename = "notifications:write")]
+    NotificationsWrite,
+    /// `admin`: the admin operations, for tokens of admins.
+    #[serde(rename = "admin")]
+    Admin,
+}
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody, without a token.
+    Public,
+    /// Another service, with the secret that the two share.
+    Service,
+    /// Any user; a personal access token needs the scope.
+    User(Scope),
+    /// Any user signed in by password: no personal access token, whatever its scopes.
+    Session,
+    /// A user with at least this global role; a personal access token needs [`Scope::Admin`].
+    Role(Role),
+}
+
+/// One operation of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// `GET`
+    pub method: &'static str,
+    /// As in the OpenAPI document: `/v1/tasks/{id}`.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+}
+
+const fn op(method: &'static str, path: &'static str, access: Access) -> Operation {
+    Operation { method, path, access }
+}
+
+use Access::{Public, Session, User};
+use Scope::{NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead, ProjectsWrite, TasksRead, TasksWrite};
+
+/// Every operation of every service.
+pub const OPERATIONS: &[Operation] = &[
+    // auth
+    op("POST", "/v1/auth/register", Public),
+    op("POST", "/v1/auth/login", Public),
+    op("POST", "/v1/auth/refresh", Public),
+    op("POST", "/v1/auth/logout", Session),
+    op("POST", "/v1/auth/verify", Public),
+    op("POST", "/v1/auth/verify/resend", Session),
+    op("POST", "/v1/auth/forgot", Public),
+    op("POST", "/v1/auth/reset", Public),
+    op("POST", "/v1/auth/introspect", Access::Service),
+    op("GET", "/.well-known/jwks.json", Public),
+    op("GET", "/.well-known/openid-configuration", Public),
+    op("GET", "/v1/me", User(ProfileRead)),
+    op("PATCH", "/v1/me", User(ProfileWrite)),
+    op("POST", "/v1/me/password", Session),
+    op("GET", "/v1/sessions", Session),
+    op("DELETE", "/v1/sessions/{id}", Session),
+    op("POST", "/v1/tokens", Session),
+    op("GET", "/v1/tokens", Session),
+    op("DELETE", "/v1/tokens/{id}", Session),
+    op("GET", "/v1/users", Access::Role(Role::Support)),
+    op("PATCH", "/v1/users/{id}", Access::Role(Role::Admin)),
+    // project
+    op("POST", "/v1/projects", User(ProjectsWrite)),
+    op("GET", "/v1/projects", User(ProjectsRead)),
+    op("GET", "/v1/projects/{id}", User(ProjectsRead)),
+    op("PATCH", "/v1/projects/{id}", User(ProjectsWrite)),
+    op("DELETE", "/v1/projects/{id}", User(ProjectsWrite)),
+    op("POST", "/v1/projects/{id}/members", User(ProjectsWrite)),
+    op("GET", "/v1/projects/{id}/members", User(ProjectsRead)),
+    op("PATCH", "/v1/projects/{id}/members/{user_id}", User(ProjectsWrite)),
+    op("DELETE", "/v1/projects/{id}/members/{user_id}", User(ProjectsWrite)),
+    op("GET", "/v1/projects/{id}/invitations", User(ProjectsRead)),
+    op("DELETE", "/v1/projects/{id}/invitations/{invitation_id}", User(ProjectsWrite)),
+    op("GET", "/v1/projects/{id}/activity", User(ProjectsRead)),
+    op("POST", "/v1/projects/{id}/labels", User(TasksWrite)),
+    op("GET", "/v1/projects/{id}/labels", User(TasksRead)),
+    op("PATCH", "/v1/projects/{id}/labels/{label_id}", User(TasksWrite)),
+    op("DELETE", "/v1/projects/{id}/labels/{label_id}", User(TasksWrite)),
+    op("POST", "/v1/projects/{id}/tasks", User(TasksWrite)),
+    op("GET", "/v1/projects/{id}/tasks", User(TasksRead)),
+    op("POST", "/v1/projects/{id}/tasks/bulk", User(TasksWrite)),
+    op("GET", "/v1/tasks/{id}", User(TasksRead)),
+    op("PATCH", "/v1/tasks/{id}", User(TasksWrite)),
+    op("DELETE", "/v1/tasks/{id}", User(TasksWrite)),
+    op("POST", "/v1/tasks/{id}/move", User(TasksWrite)),
+    op("POST", "/v1/tasks/{id}/comments", User(TasksWrite)),
+    op("GET", "/v1/tasks/{id}/comments", User(TasksRead)),
+    op("PATCH", "/v1/comments/{id}", User(TasksWrite)),
+    op("DELETE", "/v1/comments/{id}", User(TasksWrite)),
+    op("GET", "/v1/search", User(TasksRead)),
+    op("GET", "/v1/me/tasks", User(TasksRead)),
+    // notification
+    op("GET", "/v1/notifications", User(NotificationsRead)),
+    op("POST", "/v1/notifications/read", User(NotificationsWrite)),
+    op("GET", "/v1/notifications/unread-count", User(NotificationsRead)),
+    op("GET", "/v1/notification-preferences", User(NotificationsRead)),
+    op("PUT", "/v1/notification-preferences", User(NotificationsWrite)),
+    // gateway
+    op("GET", "/v1/stream", User(NotificationsRead)),
+    op("GET", "/v1/home", User(ProfileRead)),
+];
+
+/// Who may call `method` on `path`, where parameters may be written `{id}` or `:id`. `None`: nobody.
+pub fn of(method: &str, path: &str) -> Option<Access> {
+    OPERATIONS.iter().find(|op| op.method == method && same_path(op.path, path)).map(|op| op.access)
+}
+
+fn same_path(template: &str, path: &str) -> bool {
+    let mut ours = template.split('/');
+    let mut theirs = path.split('/');
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(a), Some(b)) if a == b || (a.starts_with('{') && (b.starts_with(':') || b.starts_with('{'))) => {}
+            _ => return false,
+        }
+    }
+}
+
+impl Access {
+    /// Whether a user with `role`, using a token of these `scopes` (`None`: a signed-in session), may.
+    pub fn allows(self, role: Role, scopes: Option<&[Scope]>) -> bool {
+        let scoped = |scope| scopes.is_none_or(|scopes| scopes.contains(&scope));
+        match self {
+            Access::Public => true,
+            Access::Service => false,
+            Access::User(scope) => scoped(scope),
+            Access::Session => scopes.is_none(),
+            Access::Role(least) => role >= least && scoped(Scope::Admin),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a service does when it hears an event.
+
+use std::{any::TypeId, collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use contracts::{Envelope, Event, Topic};
+use database::Tx;
+use sea_orm::DbErr;
+
+/// An event as it arrived.
+#[derive(Debug, Clone)]
+pub struct Received<E> {
+    /// Where it comes from, when, why.
+    pub envelope: Envelope,
+    /// What happened.
+    pub event: E,
+}
+
+/// Why an event was not handled.
+#[derive(Debug, thiserror::Error)]
+pub enum ReactionError {
+    /// The database failed: tried again until it works, if it is a failure that can pass.
+    #[error("storing the effect")]
+    Store(#[from] DbErr),
+    /// A rule says no, and would say no again: the event becomes a dead letter.
+    #[error("{0}")]
+    Rejected(String),
+}
+
+/// One reaction to one event type: event in, transaction, nothing else.
+///
+/// It may be called again for an event whose transaction failed, never for one whose transaction committed. Events of one
+/// key come in order, unless the operator discarded one; events of different keys come in any order.
+#[async_trait]
+pub trait Reaction: Send + Sync + 'static {
+    /// What is reacted to.
+    type Event: Event;
+
+    /// Applies the event's effect in `tx`, which also marks it as handled.
+    ///
+    /// # Errors
+    /// Then nothing of the effect is kept.
+    async fn react(&self, tx: &Tx, received: &Received<Self::Event>) -> Result<(), ReactionError>;
+}
+
+/// The reactions of one service, by event type.
+#[derive(Clone, Default)]
+pub struct Reactions {
+    by_type: BTreeMap<&'static str, Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    topic: Topic,
+    event: TypeId,
+    handlers: Vec<Arc<dyn Handler>>,
+}
+
+impl Reactions {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one. Several reactions to one type run in the order they were added, in one transaction.
+    #[must_use]
+    pub fn on<R: Reaction>(mut self, reaction: R) -> Self {
+        let entry = self.by_type.entry(R::Event::TYPE).or_insert_with(|| Entry {
+            topic: R::Event::TOPIC,
+            event: TypeId::of::<R::Event>(),
+            handlers: Vec::new(),
+        });
+        debug_assert_eq!(entry.event, TypeId::of::<R::Event>(), "one type name, one Rust type");
+        entry.handlers.push(Arc::new(reaction));
+        self
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_type.is_empty()
+    }
+
+    /// The topics to subscribe to.
+    pub fn topics(&self) -> Vec<Topic> {
+        let topics: std::collections::BTreeSet<Topic> = self.by_type.values().map(|entry| entry.topic).collect();
+        topics.into_iter().collect()
+    }
+
+    /// Whether events of this type are handled.
+    pub fn handles(&self, event_type: &str) -> bool {
+        self.by_type.contains_key(event_type)
+    }
+
+    /// Runs the reactions to one event.
+    ///
+    /// # Errors
+    /// The first reaction's that failed; a value that is not of the type is [`ReactionError::Rejected`].
+    pub async fn dispatch(&self, tx: &Tx, envelope: &Envelope, value: &[u8]) -> Result<(), ReactionError> {
+        let Some(entry) = self.by_type.get(envelope.event_type.as_str()) else { return Ok(()) };
+        for handler in &entry.handlers {
+            crate::outbox::CAUSE.scope(envelope.id, handler.handle(tx, envelope, value)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+trait Handler: Send + Sync {
+    async fn handle(&self, tx: &Tx, envelope: &Envelope, value: &[u8]) -> Result<(), ReactionError>;
+}
+
+#[async_trait]
+impl<R: Reaction> Handler for R {
+    async fn handle(&self, tx: &Tx, envelope: &Envelope, value: &[u8]) -> Result<(), ReactionError> {
+        let event = serde_json::from_slice(value)
+            .map_err(|error| ReactionError::Rejected(format!("not a {}: {error}", envelope.event_type)))?;
+        self.react(tx, &Received { envelope: envelope.clone(), event }).await
+    }
+}
