@@ -2,11 +2,14 @@
 //!
 //! A service implements [`Service`]; [`run`] makes a process of it. Several services in one process are a [`Process`].
 
+pub mod assembled;
 pub mod clock;
 pub mod http;
 pub mod service;
 pub mod settings;
+pub mod telemetry;
 
+pub use assembled::{Assembled, Configured, migrations};
 pub use clock::Clock;
 pub use http::problem::{FieldError, Problem};
 pub use messaging::worker;

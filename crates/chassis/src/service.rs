@@ -8,7 +8,7 @@ use messaging::{
     Reactions,
     worker::{Pace, Worker},
 };
-use poem::{Endpoint, EndpointExt, Response, Route, endpoint::BoxEndpoint};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, endpoint::BoxEndpoint};
 use poem_openapi::{OpenApi, OpenApiService};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -73,9 +73,13 @@ pub struct Api {
 impl Api {
     /// The operations of `operations`, documented under `title`.
     pub fn new<T: OpenApi + 'static>(title: &str, operations: T) -> Self {
-        let service = OpenApiService::new(operations, title, env!("CARGO_PKG_VERSION"));
-        let document = serde_json::from_str(&service.spec()).unwrap_or_default();
-        Self { endpoint: Route::new().nest("/", service).map_to_response().boxed(), document }
+        let endpoint = OpenApiService::new(operations, title, env!("CARGO_PKG_VERSION")).into_endpoint();
+        Self { endpoint, document: Self::document::<T>(title) }
+    }
+
+    /// The document of the operations `T` alone, for [`Service::document`].
+    pub fn document<T: OpenApi>(title: &str) -> serde_json::Value {
+        crate::http::document::document::<T>(title)
     }
 
     /// Wraps the endpoint: data that handlers ask for, middleware of one service.

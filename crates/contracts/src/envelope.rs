@@ -85,7 +85,8 @@ impl Envelope {
     }
 }
 
-/// Where the JSON Schema of an event type is found, relative to the AsyncAPI document.
+/// `ce_dataschema` of an event type: the `$id` of its schema in `docs/schemas`. A name and no address (CloudEvents wants an
+/// absolute URI), because where the files are published is up to whoever runs the hub.
 pub fn data_schema(event_type: &str) -> String {
-    format!("schemas/{event_type}.json")
+    format!("urn:cloudtaskhub:schema:{}", event_type.strip_prefix(crate::event::TYPE_PREFIX).unwrap_or(event_type))
 }

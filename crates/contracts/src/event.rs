@@ -61,20 +61,39 @@ pub struct EventKind {
     pub type_name: &'static str,
     /// [`Event::TOPIC`].
     pub topic: Topic,
-    /// The JSON Schema of the value.
+    /// The field of the value that [`Event::key`] takes.
+    pub key_field: &'static str,
+    /// The JSON Schema of the value: draft 7, which AsyncAPI 3 understands without being told.
     pub schema: fn() -> schemars::Schema,
+    /// Reads a value as a consumer does and writes it again as its publisher does.
+    ///
+    /// # Errors
+    /// Why the value is not one of this type.
+    pub reread: fn(&serde_json::Value) -> Result<serde_json::Value, serde_json::Error>,
 }
 
 impl EventKind {
-    /// The entry for one event type.
-    pub const fn of<E: Event>() -> Self {
-        Self { type_name: E::TYPE, topic: E::TOPIC, schema: schema::<E> }
+    /// The entry for one event type, whose key is the field `key_field`.
+    pub const fn of<E: Event>(key_field: &'static str) -> Self {
+        Self { type_name: E::TYPE, topic: E::TOPIC, key_field, schema: schema::<E>, reread: reread::<E> }
+    }
+
+    /// The type without what all types share: `task.created.v1`.
+    pub fn short_name(&self) -> &'static str {
+        self.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(self.type_name)
     }
 }
 
 fn schema<E: Event>() -> schemars::Schema {
-    schemars::schema_for!(E)
+    schemars::generate::SchemaSettings::draft07().into_generator().into_root_schema_for::<E>()
 }
+
+fn reread<E: Event>(value: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::to_value(serde_json::from_value::<E>(value.clone())?)
+}
+
+/// What every type name begins with.
+pub const TYPE_PREFIX: &str = "com.cloudtaskhub.";
 
 /// Every event type that exists, in a stable order.
 pub fn catalogue() -> Vec<EventKind> {
@@ -94,7 +113,7 @@ macro_rules! events {
         })*
 
         /// What this publisher can say.
-        pub const EVENTS: &[$crate::event::EventKind] = &[$($crate::event::EventKind::of::<$event>(),)*];
+        pub const EVENTS: &[$crate::event::EventKind] = &[$($crate::event::EventKind::of::<$event>(stringify!($key)),)*];
     };
 }
 pub(crate) use events;

@@ -3,6 +3,7 @@
 //! Types live here only, one module a publisher. A consumer depends on this crate, never on another service.
 
 pub mod auth;
+pub mod consumers;
 pub mod envelope;
 pub mod event;
 pub mod gateway;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     event::events,
-    id::{NotificationId, ProjectId, TaskId, UserId},
+    id::{CommentId, NotificationId, ProjectId, TaskId, UserId},
 };
 
 /// A user has a new notification.
@@ -20,7 +20,7 @@ pub struct NotificationCreated {
     pub kind: String,
     /// One line to show.
     pub title: String,
-    /// Some more text.
+    /// Some more text; may be empty.
     pub body: String,
     /// Whose action caused it.
     pub actor_id: Option<UserId>,
@@ -28,17 +28,23 @@ pub struct NotificationCreated {
     pub project_id: Option<ProjectId>,
     /// The task it is about.
     pub task_id: Option<TaskId>,
+    /// The comment it is about.
+    pub comment_id: Option<CommentId>,
     /// When.
     pub created_at: Timestamp,
+    /// How many are unread now: what a badge shows. Absolute, so that seeing the event twice does no harm.
+    pub unread_count: u64,
 }
 
-/// A user has read notifications.
+/// A user has read notifications, or unread ones grew so old that they were removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotificationRead {
     /// Who.
     pub user_id: UserId,
-    /// Which; empty when all up to now.
+    /// Which; empty when all up to `up_to`.
     pub notification_ids: Vec<NotificationId>,
+    /// When all were marked at once: the newest of them. Ids sort as text in the order of the inbox.
+    pub up_to: Option<NotificationId>,
     /// How many are left unread.
     pub unread_count: u64,
 }

@@ -16,7 +16,9 @@ pub fn is_transient(error: &DbErr) -> bool {
         DbErr::Exec(sea_orm::RuntimeErr::SqlxError(source)) | DbErr::Query(sea_orm::RuntimeErr::SqlxError(source)) => {
             transient_sqlx(source)
         }
-        DbErr::Custom(text) => text.starts_with("commit: ") || text.starts_with("the database was closed"),
+        DbErr::Custom(text) => ["commit: ", "the database was closed", "a write took longer"]
+            .iter()
+            .any(|cause| text.starts_with(cause)),
         _ => false,
     }
 }
@@ -28,12 +30,15 @@ fn transient_sqlx(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
+        | sqlx::Error::BeginFailed
         | sqlx::Error::WorkerCrashed => true,
         // PostgreSQL classes 08 (connection), 40 (serialization, deadlock), 53 (resources), 55 (lock), 57 (shutdown), 58 (I/O);
         // SQLite: busy, locked, I/O, full, read-only, out of memory (primary codes in the low byte).
         sqlx::Error::Database(database) => database.code().is_some_and(|code| match code.parse::<u32>() {
             Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 7 | 8 | 10 | 13),
-            _ => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)),
+            _ => ["08", "40", "53", "55", "57", "58"]
+                .iter()
+                .any(|class| code.starts_with(class)),
         }),
         _ => false,
     }

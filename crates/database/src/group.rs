@@ -3,12 +3,17 @@
 //! Each write runs in a savepoint of a shared transaction, one after the other, and is answered when that transaction has
 //! committed. The first write of a group wakes the committer, which queues for the same fair lock: whoever came before it
 //! is in the group, whoever comes later is in the next. So a lone write waits for nobody, and under load the group grows by
-//! itself. A write that fails or is dropped rolls back its savepoint alone; a failed `COMMIT` fails the whole group.
+//! itself. A write that fails, panics or is dropped rolls back its savepoint alone; a failed `COMMIT` fails the whole group.
+//!
+//! SQLite may end the shared transaction by itself (disk full, I/O error, out of memory). Then the savepoint cannot be
+//! released or rolled back: the group is discarded, all its writes get an error, and the next write begins a new one. The
+//! pool closes a connection that comes back inside a transaction (see `open.rs`), so nothing of it can linger.
 //!
 //! Durability is not weakened: nobody is told `Ok` before the flush (`synchronous=FULL`).
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::histogram::Histogram;
 use sea_orm::{DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use tokio::sync::{Mutex, Notify, watch};
 
@@ -25,6 +30,7 @@ struct Shared {
     writer: DatabaseConnection,
     group: Mutex<Option<Group>>,
     begun: Arc<Notify>,
+    sizes: Histogram,
 }
 
 impl Drop for Shared {
@@ -37,14 +43,24 @@ impl Drop for Shared {
 struct Group {
     tx: Tx,
     outcome: watch::Sender<Outcome>,
+    size: u32,
 }
 
 impl GroupCommit {
-    pub(crate) fn start(writer: DatabaseConnection) -> Self {
+    /// `sizes` gets the number of writes in each group.
+    pub(crate) fn start(writer: DatabaseConnection, sizes: Histogram) -> Self {
         let begun = Arc::new(Notify::new());
-        let shared = Arc::new(Shared { writer, group: Mutex::new(None), begun: Arc::clone(&begun) });
+        let shared = Arc::new(Shared {
+            writer,
+            group: Mutex::new(None),
+            begun: Arc::clone(&begun),
+            sizes,
+        });
         let weak = Arc::downgrade(&shared);
-        #[expect(clippy::disallowed_methods, reason = "ends with the last handle; there is nothing to join")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with the last handle; there is nothing to join"
+        )]
         tokio::spawn(async move {
             loop {
                 begun.notified().await;
@@ -72,23 +88,31 @@ impl GroupCommit {
                 };
                 let tx = self.shared.writer.begin_with_options(options).await?;
                 self.shared.begun.notify_one();
-                empty.insert(Group { tx, outcome: watch::Sender::new(None) })
+                empty.insert(Group {
+                    tx,
+                    outcome: watch::Sender::new(None),
+                    size: 0,
+                })
             }
         };
         #[expect(clippy::disallowed_methods, reason = "the savepoint of this write")]
-        let savepoint = group.tx.begin().await?;
+        let savepoint = match group.tx.begin().await {
+            Ok(savepoint) => savepoint,
+            Err(error) => return Err(discard(&mut slot, error).await.into()),
+        };
         let done = match work(&savepoint).await {
-            Ok(done) => {
-                savepoint.commit().await?;
-                done
-            }
+            Ok(done) => match savepoint.commit().await {
+                Ok(()) => done,
+                Err(error) => return Err(discard(&mut slot, error).await.into()),
+            },
             Err(error) => {
                 if let Err(rollback) = savepoint.rollback().await {
-                    tracing::warn!(error = %rollback, "rolling back a savepoint");
+                    discard(&mut slot, rollback).await;
                 }
                 return Err(error);
             }
         };
+        group.size += 1;
         let mut outcome = group.outcome.subscribe();
         drop(slot);
         let gone = || DbErr::Custom("the database was closed before the commit".to_owned());
@@ -109,7 +133,8 @@ impl GroupCommit {
 impl Shared {
     async fn commit(&self) {
         let mut slot = self.group.lock().await;
-        if let Some(Group { tx, outcome }) = slot.take() {
+        if let Some(Group { tx, outcome, size }) = slot.take() {
+            self.sizes.observe(f64::from(size));
             let committed = tx.commit().await.map_err(Arc::new);
             if let Err(error) = &committed {
                 tracing::error!(error = %error, "a group commit failed");
@@ -117,6 +142,18 @@ impl Shared {
             outcome.send_replace(Some(committed));
         }
     }
+}
+
+/// Ends a group whose transaction is not what it was; gives the error back.
+async fn discard(slot: &mut Option<Group>, error: DbErr) -> DbErr {
+    if let Some(Group { tx, outcome, .. }) = slot.take() {
+        tracing::error!(error = %error, "a group of writes is discarded");
+        outcome.send_replace(Some(Err(Arc::new(same(&error)))));
+        if let Err(rollback) = tx.rollback().await {
+            tracing::debug!(error = %rollback, "rolling back a discarded group");
+        }
+    }
+    error
 }
 
 /// `DbErr` cannot be cloned; the kind that callers look at (connection or execution) is kept.

@@ -5,21 +5,35 @@
 
 mod error;
 mod group;
+mod lease;
 mod migrate;
 mod open;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use error::{is_transient, is_unique_violation};
 use group::GroupCommit;
+pub use lease::Leases;
 pub use migrate::{MigrationError, migrate, pending};
 pub use open::{OpenError, Options};
+use prometheus_client::{
+    metrics::histogram::Histogram,
+    registry::{Registry, Unit},
+};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 pub use sea_orm_migration::{MigrationTrait, SchemaManager};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// The transaction that a change belongs to.
 pub type Tx = sea_orm::DatabaseTransaction;
+
+/// How long one write may take: on SQLite all other writers wait for it.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A handle on the database; clones share it.
 #[derive(Clone)]
@@ -30,7 +44,9 @@ pub struct Db {
 struct Inner {
     read: DatabaseConnection,
     write: Writer,
-    committed: Notify,
+    commits: watch::Sender<u64>,
+    durations: Histogram,
+    group_sizes: Histogram,
 }
 
 enum Writer {
@@ -47,11 +63,21 @@ impl Db {
     /// When it cannot be opened within [`Options::wait`].
     pub async fn open(options: &Options) -> Result<Self, OpenError> {
         let (read, write) = open::connect(options).await?;
+        let durations = Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0]);
+        let group_sizes = Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
         let write = match write {
-            Some(writer) => Writer::Grouped(GroupCommit::start(writer)),
+            Some(writer) => Writer::Grouped(GroupCommit::start(writer, group_sizes.clone())),
             None => Writer::Pooled(read.clone()),
         };
-        Ok(Self { inner: Arc::new(Inner { read, write, committed: Notify::new() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                read,
+                write,
+                commits: watch::Sender::new(0),
+                durations,
+                group_sizes,
+            }),
+        })
     }
 
     /// Which SQL this database speaks.
@@ -64,10 +90,18 @@ impl Db {
         &self.inner.read
     }
 
+    /// Adds the time that writes take, and how many shared a commit, to `registry`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        let help = "Time from asking for a write to its commit";
+        registry.register_with_unit("database_write", help, Unit::Seconds, self.inner.durations.clone());
+        let help = "Writes that shared one commit";
+        registry.register("database_group_writes", help, self.inner.group_sizes.clone());
+    }
+
     /// Runs `work` in a transaction, commits when it answers `Ok`, and rolls back when it answers `Err` or is dropped.
     ///
     /// When this answers `Ok`, the change is on disk. Nothing in `work` may leave the process or take long: on SQLite all
-    /// writers wait for it.
+    /// writers wait for it. After 30 s it is rolled back.
     ///
     /// # Errors
     /// What `work` answered, or the error of the transaction itself.
@@ -76,6 +110,23 @@ impl Db {
         F: for<'t> AsyncFnOnce(&'t Tx) -> Result<T, E>,
         E: From<DbErr>,
     {
+        self.write_within(WRITE_LIMIT, work).await
+    }
+
+    /// The same with another limit: migrations may take longer.
+    async fn write_within<T, E, F>(&self, limit: Duration, work: F) -> Result<T, E>
+    where
+        F: for<'t> AsyncFnOnce(&'t Tx) -> Result<T, E>,
+        E: From<DbErr>,
+    {
+        let begun = Instant::now();
+        // The limit is on the work alone: waiting for other writers and for the disk is bounded by theirs.
+        let work = async |tx: &Tx| match tokio::time::timeout(limit, work(tx)).await {
+            Ok(done) => done,
+            Err(_) => Err(E::from(DbErr::Custom(format!(
+                "a write took longer than {limit:?} and was rolled back"
+            )))),
+        };
         let done = match &self.inner.write {
             Writer::Grouped(group) => group.write(work).await?,
             Writer::Pooled(pool) => {
@@ -95,14 +146,15 @@ impl Db {
                 }
             }
         };
-        self.inner.committed.notify_one();
+        self.inner.durations.observe(begun.elapsed().as_secs_f64());
+        self.inner.commits.send_modify(|commits| *commits += 1);
         Ok(done)
     }
 
-    /// Waits until a write of this process has committed since the last call. Keeps one wake-up for a late caller; one
-    /// task (the relay) may use it.
-    pub async fn committed(&self) {
-        self.inner.committed.notified().await;
+    /// Changes with every commit of this process; any number of tasks may watch it. Mark it as seen before looking for
+    /// work, so that a commit meanwhile wakes again.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.inner.commits.subscribe()
     }
 
     /// Whether the database answers.

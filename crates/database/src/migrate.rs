@@ -3,13 +3,15 @@
 //! Unlike sea-orm's own migrator this one ignores migrations that the database knows and the binary does not: they come
 //! from a newer release, migrations only expand, and an older release must be able to start after a rollback.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, SchemaManager};
 
 use crate::{Db, Tx};
 
+/// A migration may have to rewrite a large table.
+const LIMIT: Duration = Duration::from_hours(1);
 const LOCK: i64 = 0x636c_6f75_6474_6173;
 
 /// Migrating failed; nothing of this start's migrations was kept.
@@ -33,12 +35,16 @@ pub enum MigrationError {
 /// # Errors
 /// Then the schema is as it was.
 pub async fn migrate(db: &Db, migrations: &[Box<dyn MigrationTrait>]) -> Result<Vec<String>, MigrationError> {
-    db.write(async |tx| {
+    db.write_within(LIMIT, async |tx| {
         if tx.get_database_backend() == DbBackend::Postgres {
             // Replicas that start together take turns.
-            tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+            tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})"))
+                .await?;
         }
-        tx.execute_unprepared("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)").await?;
+        tx.execute_unprepared(
+            "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)",
+        )
+        .await?;
         let applied = applied(tx).await?;
         let mut fresh = Vec::new();
         for migration in migrations {
@@ -46,7 +52,10 @@ pub async fn migrate(db: &Db, migrations: &[Box<dyn MigrationTrait>]) -> Result<
             if applied.contains(&name) {
                 continue;
             }
-            let failed = |source| MigrationError::Failed { name: name.clone(), source };
+            let failed = |source| MigrationError::Failed {
+                name: name.clone(),
+                source,
+            };
             migration.up(&SchemaManager::new(tx)).await.map_err(failed)?;
             let record = Statement::from_sql_and_values(
                 tx.get_database_backend(),
@@ -69,15 +78,25 @@ pub async fn migrate(db: &Db, migrations: &[Box<dyn MigrationTrait>]) -> Result<
 pub async fn pending(db: &Db, migrations: &[Box<dyn MigrationTrait>]) -> Result<Vec<String>, MigrationError> {
     let applied = db
         .write(async |tx| {
-            tx.execute_unprepared("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)")
-                .await?;
+            tx.execute_unprepared(
+                "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)",
+            )
+            .await?;
             applied(tx).await
         })
         .await?;
-    Ok(migrations.iter().map(|migration| migration.name().to_owned()).filter(|name| !applied.contains(name)).collect())
+    Ok(migrations
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .filter(|name| !applied.contains(name))
+        .collect())
 }
 
 async fn applied(tx: &Tx) -> Result<HashSet<String>, DbErr> {
     let all = Statement::from_string(tx.get_database_backend(), "SELECT name FROM migrations");
-    tx.query_all_raw(all).await?.iter().map(|row| row.try_get::<String>("", "name")).collect()
+    tx.query_all_raw(all)
+        .await?
+        .iter()
+        .map(|row| row.try_get::<String>("", "name"))
+        .collect()
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sqlx::Connection;
 
 /// Where the database is and how to use it.
 #[derive(Clone)]
@@ -20,12 +21,20 @@ pub struct Options {
 impl Options {
     /// The usual settings for `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), max_connections: 8, wait: Duration::from_secs(30), durable: true }
+        Self {
+            url: url.into(),
+            max_connections: 8,
+            wait: Duration::from_secs(30),
+            durable: true,
+        }
     }
 
     /// An SQLite file.
     pub fn file(path: &std::path::Path) -> Self {
-        Self { max_connections: 4, ..Self::new(format!("sqlite://{}?mode=rwc", path.display())) }
+        Self {
+            max_connections: 4,
+            ..Self::new(format!("sqlite://{}?mode=rwc", path.display()))
+        }
     }
 
     fn is_sqlite(&self) -> bool {
@@ -49,8 +58,20 @@ pub enum OpenError {
     #[error("{0}: not a database URL; expected sqlite:///path/file.db or postgres://user:password@host/name")]
     Url(String),
     /// The file exists but SQLite cannot read it.
-    #[error("{place}: the file is corrupt or not an SQLite database ({reason}); restore it from a backup, or move it away to start empty")]
+    #[error(
+        "{place}: the file is corrupt or not an SQLite database ({reason}); restore it from a backup, or move it away to start empty"
+    )]
     Corrupt {
+        /// Which file.
+        place: String,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// The file cannot be opened for writing, or not be created.
+    #[error(
+        "{place}: cannot open or create the file ({reason}); does the folder exist, and may this user write to it?"
+    )]
+    Unwritable {
         /// Which file.
         place: String,
         /// What SQLite said.
@@ -92,11 +113,27 @@ fn sqlite(options: &Options, write: bool) -> ConnectOptions {
         .max_connections(if write { 1 } else { options.max_connections })
         .acquire_timeout(Duration::from_secs(10))
         .sqlx_logging(false)
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            // A connection that comes back inside a transaction which cannot be rolled back is closed, which ends it.
+            pool.after_release(|connection, _| {
+                Box::pin(async move {
+                    if connection.is_in_transaction() {
+                        // The rollback may still be on its way to the connection's thread.
+                        connection.ping().await?;
+                    }
+                    Ok(!connection.is_in_transaction())
+                })
+            })
+        })
         .map_sqlx_sqlite_opts(move |sqlite| {
             use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(if durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off })
+                .synchronous(if durable {
+                    SqliteSynchronous::Full
+                } else {
+                    SqliteSynchronous::Off
+                })
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
                 .pragma("temp_store", "memory")
@@ -120,6 +157,10 @@ async fn open(options: &Options, connect: ConnectOptions) -> Result<DatabaseConn
         // SQLITE_CORRUPT and SQLITE_NOTADB.
         if reason.contains("malformed") || reason.contains("not a database") {
             return Err(OpenError::Corrupt { place, reason });
+        }
+        // SQLITE_CANTOPEN and SQLITE_READONLY.
+        if reason.contains("unable to open database file") || reason.contains("readonly database") {
+            return Err(OpenError::Unwritable { place, reason });
         }
         if options.is_sqlite() || Instant::now() + pause > deadline {
             return Err(OpenError::Unreachable { place, reason });

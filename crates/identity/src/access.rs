@@ -30,6 +30,19 @@ impl Role {
     }
 }
 
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "user" => Ok(Role::User),
+            "support" => Ok(Role::Support),
+            "admin" => Ok(Role::Admin),
+            _ => Err("expected user, support or admin".to_owned()),
+        }
+    }
+}
+
 /// A role in a project; each may do all that the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -102,6 +115,47 @@ pub enum Scope {
     Admin,
 }
 
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Scope; 9] = [
+        Scope::ProfileRead,
+        Scope::ProfileWrite,
+        Scope::ProjectsRead,
+        Scope::ProjectsWrite,
+        Scope::TasksRead,
+        Scope::TasksWrite,
+        Scope::NotificationsRead,
+        Scope::NotificationsWrite,
+        Scope::Admin,
+    ];
+
+    /// The name in tokens, events and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scope::ProfileRead => "profile:read",
+            Scope::ProfileWrite => "profile:write",
+            Scope::ProjectsRead => "projects:read",
+            Scope::ProjectsWrite => "projects:write",
+            Scope::TasksRead => "tasks:read",
+            Scope::TasksWrite => "tasks:write",
+            Scope::NotificationsRead => "notifications:read",
+            Scope::NotificationsWrite => "notifications:write",
+            Scope::Admin => "admin",
+        }
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Scope::ALL.into_iter().find(|scope| scope.name() == text).ok_or_else(|| {
+            let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+}
+
 /// Who may call an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -158,6 +212,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/v1/tokens", Session),
     op("DELETE", "/v1/tokens/{id}", Session),
     op("GET", "/v1/users", Access::Role(Role::Support)),
+    op("GET", "/v1/users/{id}", Access::Role(Role::Support)),
     op("PATCH", "/v1/users/{id}", Access::Role(Role::Admin)),
     // project
     op("POST", "/v1/projects", User(ProjectsWrite)),
@@ -228,5 +283,84 @@ impl Access {
             Access::Session => scopes.is_none(),
             Access::Role(least) => role >= least && scoped(Scope::Admin),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_operation_stands_in_the_table_twice() {
+        for (n, one) in OPERATIONS.iter().enumerate() {
+            let twin = OPERATIONS[..n].iter().find(|other| other.method == one.method && same_path(other.path, one.path));
+            assert_eq!(twin, None, "{} {}", one.method, one.path);
+        }
+    }
+
+    #[test]
+    fn an_operation_is_found_by_its_path_as_the_document_and_as_the_router_write_it() {
+        let write = Some(Access::User(Scope::ProjectsWrite));
+        assert_eq!(of("PATCH", "/v1/projects/{id}/members/{user_id}"), write);
+        assert_eq!(of("PATCH", "/v1/projects/:id/members/:user_id"), write);
+        assert_eq!(of("PATCH", "/v1/projects/:project/members/:member"), write);
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_nobodys() {
+        for (method, path) in [
+            ("PUT", "/v1/projects"),
+            ("get", "/v1/projects"),
+            ("GET", ""),
+            ("GET", "/"),
+            ("GET", "/v1/projects/"),
+            ("GET", "//v1/projects"),
+            ("GET", "/v1/projects/prj_01h455vb4pex5vsknk084sn02q"),
+            ("GET", "/v1/projects/*path"),
+            ("GET", "/v1/projects/:id/members/:user_id/more"),
+            ("GET", "/v1/:anything"),
+        ] {
+            assert_eq!(of(method, path), None, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_higher_role_may_what_a_lower_one_may_and_not_the_other_way_round() {
+        let support = Access::Role(Role::Support);
+        assert!(!support.allows(Role::User, None));
+        assert!(support.allows(Role::Support, None));
+        assert!(support.allows(Role::Admin, None));
+        assert!(!Access::Role(Role::Admin).allows(Role::Support, None));
+    }
+
+    #[test]
+    fn a_personal_access_token_may_what_its_scopes_say_and_nothing_else() {
+        let tasks = Access::User(Scope::TasksRead);
+        assert!(tasks.allows(Role::User, Some(&[Scope::ProfileRead, Scope::TasksRead])));
+        assert!(!tasks.allows(Role::User, Some(&[Scope::TasksWrite])));
+        assert!(!tasks.allows(Role::Admin, Some(&[])), "an admin's token without scopes may nothing");
+        assert!(!Access::Session.allows(Role::Admin, Some(&Scope::ALL)), "no token may act as a session");
+        assert!(!Access::Role(Role::Admin).allows(Role::Admin, Some(&[Scope::ProfileWrite])));
+        assert!(Access::Role(Role::Admin).allows(Role::Admin, Some(&[Scope::Admin])));
+        assert!(!Access::Role(Role::Admin).allows(Role::User, Some(&[Scope::Admin])), "a scope gives no role");
+    }
+
+    #[test]
+    fn no_user_may_call_what_is_for_services() {
+        assert!(!Access::Service.allows(Role::Admin, None));
+        assert!(!Access::Service.allows(Role::Admin, Some(&Scope::ALL)));
+    }
+
+    #[test]
+    fn names_in_tokens_are_the_names_that_are_parsed() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.name().parse(), Ok(scope));
+            assert_eq!(serde_json::to_value(scope).unwrap(), scope.name());
+        }
+        for role in [Role::User, Role::Support, Role::Admin] {
+            assert_eq!(role.name().parse(), Ok(role));
+            assert_eq!(serde_json::to_value(role).unwrap(), role.name());
+        }
+        assert!("Admin".parse::<Role>().is_err() && "tasks".parse::<Scope>().is_err());
     }
 }

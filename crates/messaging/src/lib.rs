@@ -3,11 +3,28 @@
 //! - A domain write and its events commit in one transaction ([`outbox::append`]).
 //! - The [`relay`] publishes committed rows, in order for each key, until the broker has acknowledged them.
 //! - A [`consumer`] handles an event and remembers it in the [`inbox`] in one transaction; the offset follows the commit.
-//! - What cannot be handled becomes a [`dead_letter`], and later events of its key wait behind it for the operator.
+//! - What cannot be handled becomes a [`dead_letter`], and later events of its key wait behind it for the [`operator`].
 
+pub mod broker;
+pub mod consumer;
+pub mod crash;
+pub mod dead_letter;
+pub mod inbox;
+pub mod message;
+pub mod metrics;
+pub mod operator;
 pub mod outbox;
+pub mod prune;
 pub mod reaction;
+pub mod relay;
+mod schema;
+mod trace;
 pub mod worker;
 
+pub use broker::Broker;
+pub use consumer::Consumer;
+pub use metrics::Metrics;
 pub use outbox::append;
 pub use reaction::{Reaction, ReactionError, Reactions, Received};
+pub use relay::Relay;
+pub use schema::migrations;

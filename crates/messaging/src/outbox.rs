@@ -4,13 +4,18 @@
 //! that caused them, and stay for some days after they were sent: the outbox is the durable log, the broker its copy.
 
 use contracts::{Event, EventId, Timestamp};
-use database::Tx;
-use opentelemetry::{propagation::TextMapPropagator, trace::TraceContextExt};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
-use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, entity::prelude::*};
+use database::{Db, Tx};
+use sea_orm::{
+    ActiveValue::Set, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement, entity::prelude::*,
+};
+
+use crate::trace::TraceContext;
 
 /// How many shards the keys fall into. One replica at a time publishes a shard, so it must never change.
 pub const SHARDS: u32 = 16;
+
+/// The longest payload, in bytes: less than brokers accept by default, so that no row can block the relay.
+pub const MAX_PAYLOAD: usize = 768 * 1024;
 
 /// A row of the outbox.
 #[sea_orm::model]
@@ -38,6 +43,8 @@ pub struct Model {
     pub tracestate: Option<String>,
     /// The event whose reaction made the change.
     pub causation_id: Option<EventId>,
+    /// Message headers as a JSON list of pairs, in place of those of the envelope: for dead letters.
+    pub headers: Option<String>,
     /// The data, JSON.
     pub payload: String,
     /// When the broker acknowledged it; absent while it waits.
@@ -54,22 +61,41 @@ tokio::task_local! {
 /// Publishes `event` if and when `tx` commits.
 ///
 /// # Errors
-/// The database's.
+/// The database's, or that the event is longer than [`MAX_PAYLOAD`].
 pub async fn append<E: Event>(tx: &Tx, event: &E) -> Result<EventId, DbErr> {
     let payload = serde_json::to_string(event).map_err(|error| DbErr::Custom(format!("event as JSON: {error}")))?;
-    let key = event.key();
+    if payload.len() > MAX_PAYLOAD {
+        return Err(DbErr::Custom(format!(
+            "{}: {} bytes, at most {MAX_PAYLOAD} can be published",
+            E::TYPE,
+            payload.len()
+        )));
+    }
+    insert(tx, E::TOPIC.name(), event.key(), E::TYPE, payload, None).await
+}
+
+/// Adds a row.
+pub(crate) async fn insert(
+    tx: &Tx,
+    topic: &str,
+    key: String,
+    event_type: &str,
+    payload: String,
+    headers: Option<String>,
+) -> Result<EventId, DbErr> {
     let id = EventId::new();
     let trace = TraceContext::current();
     let row = ActiveModel {
         event_id: Set(id),
-        topic: Set(E::TOPIC.name().to_owned()),
+        topic: Set(topic.to_owned()),
         shard: Set(shard(&key)),
         key: Set(key),
-        event_type: Set(E::TYPE.to_owned()),
+        event_type: Set(event_type.to_owned()),
         created_at: Set(Timestamp::now()),
         traceparent: Set(trace.traceparent),
         tracestate: Set(trace.tracestate),
         causation_id: Set(CAUSE.try_with(|id| *id).ok()),
+        headers: Set(headers),
         payload: Set(payload),
         sent_at: Set(None),
         ..Default::default()
@@ -80,25 +106,36 @@ pub async fn append<E: Event>(tx: &Tx, event: &E) -> Result<EventId, DbErr> {
 
 /// FNV-1a, 32 bit: the same on every replica and release.
 fn shard(key: &str) -> i32 {
-    let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
     i32::try_from(hash % SHARDS).unwrap_or_default()
 }
 
-#[derive(Default)]
-struct TraceContext {
-    traceparent: Option<String>,
-    tracestate: Option<String>,
+/// The oldest unsent rows of `shards`.
+///
+/// By row state, never by a cursor over `seq`: on PostgreSQL a lower number can commit later.
+pub(crate) async fn unsent(db: &Db, shards: &[i32], limit: u64) -> Result<Vec<Model>, DbErr> {
+    let mut query = Entity::find()
+        .filter(Column::SentAt.is_null())
+        .order_by_asc(Column::Seq)
+        .limit(limit);
+    if shards.len() < SHARDS as usize {
+        query = query.filter(Column::Shard.is_in(shards.iter().copied()));
+    }
+    query.all(db.read()).await
 }
 
-impl TraceContext {
-    fn current() -> Self {
-        use tracing_opentelemetry::OpenTelemetrySpanExt;
-        let context = tracing::Span::current().context();
-        if !context.span().span_context().is_valid() {
-            return Self::default();
+/// Marks rows as acknowledged by the broker.
+pub(crate) async fn mark_sent(db: &Db, seqs: &[i64]) -> Result<(), DbErr> {
+    // One statement text for any number of rows, so that it is prepared once.
+    let sql = match db.backend() {
+        DbBackend::Postgres => {
+            "UPDATE outbox SET sent_at = $1 WHERE seq IN (SELECT value::bigint FROM jsonb_array_elements_text($2::jsonb))"
         }
-        let mut carrier = std::collections::HashMap::new();
-        TraceContextPropagator::new().inject_context(&context, &mut carrier);
-        Self { traceparent: carrier.remove("traceparent"), tracestate: carrier.remove("tracestate").filter(|s| !s.is_empty()) }
-    }
+        _ => "UPDATE outbox SET sent_at = $1 WHERE seq IN (SELECT value FROM json_each($2))",
+    };
+    let seqs = serde_json::to_string(seqs).map_err(|error| DbErr::Custom(error.to_string()))?;
+    let update = Statement::from_sql_and_values(db.backend(), sql, [Timestamp::now().into(), seqs.into()]);
+    db.write(async |tx| tx.execute_raw(update).await.map(drop)).await
 }

@@ -96,9 +96,13 @@ impl Reactions {
     /// # Errors
     /// The first reaction's that failed; a value that is not of the type is [`ReactionError::Rejected`].
     pub async fn dispatch(&self, tx: &Tx, envelope: &Envelope, value: &[u8]) -> Result<(), ReactionError> {
-        let Some(entry) = self.by_type.get(envelope.event_type.as_str()) else { return Ok(()) };
+        let Some(entry) = self.by_type.get(envelope.event_type.as_str()) else {
+            return Ok(());
+        };
         for handler in &entry.handlers {
-            crate::outbox::CAUSE.scope(envelope.id, handler.handle(tx, envelope, value)).await?;
+            crate::outbox::CAUSE
+                .scope(envelope.id, handler.handle(tx, envelope, value))
+                .await?;
         }
         Ok(())
     }
@@ -114,6 +118,13 @@ impl<R: Reaction> Handler for R {
     async fn handle(&self, tx: &Tx, envelope: &Envelope, value: &[u8]) -> Result<(), ReactionError> {
         let event = serde_json::from_slice(value)
             .map_err(|error| ReactionError::Rejected(format!("not a {}: {error}", envelope.event_type)))?;
-        self.react(tx, &Received { envelope: envelope.clone(), event }).await
+        self.react(
+            tx,
+            &Received {
+                envelope: envelope.clone(),
+                event,
+            },
+        )
+        .await
     }
 }

@@ -3,7 +3,7 @@
 //! [`Worker::step`] owns the work and is what tests call; [`run`] owns pace and stop. A step that answers `Full` is followed
 //! by the next at once, `Drained` by a pause that a wake-up cuts short, an error by a growing pause that nothing cuts short,
 //! so that a failing dependency is not hammered. A step that has begun is finished. Every return of a step beats
-//! [`Progress`], which `/livez` reads.
+//! [`Progress`], which `/livez` reads, unless the worker says that it is stalled.
 
 use std::{
     sync::{
@@ -42,6 +42,15 @@ pub trait Worker: Send + Sync {
     /// Then it is tried again after a pause.
     async fn step(&mut self) -> Result<Step, StepError>;
 
+    /// Whether the last step failed although what it depends on answers: then a new start may help, it does not count as
+    /// progress, and `/livez` turns red in the end. By default never.
+    fn stalled(&self) -> bool {
+        false
+    }
+
+    /// Called once, after the last step; what it does is bounded in time.
+    async fn finish(&mut self) {}
+
     /// Ends when there may be work before the idle pause is over. By default never.
     async fn woken(&self) {
         std::future::pending().await
@@ -62,12 +71,18 @@ pub struct Pace {
 impl Pace {
     /// The usual pauses after errors: 100 ms to 10 s.
     pub const fn every(idle: Duration) -> Self {
-        Self { idle, first_retry: Duration::from_millis(100), last_retry: Duration::from_secs(10) }
+        Self {
+            idle,
+            first_retry: Duration::from_millis(100),
+            last_retry: Duration::from_secs(10),
+        }
     }
 
     /// The pause after `errors` errors in a row, give or take a fifth so that replicas spread.
     pub fn after(&self, errors: u32) -> Duration {
-        let doubled = self.first_retry.saturating_mul(1_u32.checked_shl(errors.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled = self
+            .first_retry
+            .saturating_mul(1_u32.checked_shl(errors.saturating_sub(1)).unwrap_or(u32::MAX));
         doubled.min(self.last_retry).mul_f64(rand::rng().random_range(0.8..1.2))
     }
 }
@@ -82,7 +97,10 @@ pub struct Progress {
 impl Progress {
     /// As if it had just got somewhere.
     pub fn new(name: &'static str) -> Self {
-        Self { name, beat: Arc::new(AtomicI64::new(Timestamp::now().as_micros())) }
+        Self {
+            name,
+            beat: Arc::new(AtomicI64::new(Timestamp::now().as_micros())),
+        }
     }
 
     /// Whose progress.
@@ -106,7 +124,9 @@ pub async fn run<W: Worker + ?Sized>(worker: &mut W, pace: Pace, progress: Progr
     let mut errors = 0;
     while !stop.is_cancelled() {
         let stepped = worker.step().await;
-        progress.beat();
+        if stepped.is_ok() || !worker.stalled() {
+            progress.beat();
+        }
         let pause = match stepped {
             Ok(Step::Full) => {
                 errors = 0;
@@ -129,6 +149,7 @@ pub async fn run<W: Worker + ?Sized>(worker: &mut W, pace: Pace, progress: Progr
             () = worker.woken(), if errors == 0 => {}
         }
     }
+    worker.finish().await;
 }
 
 /// An error and what caused it, in one line.

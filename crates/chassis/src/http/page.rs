@@ -47,11 +47,12 @@ where
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next_cursor = if more { rows.last().map(|row| encode(list, &position(row))) } else { None };
+    let next_cursor = if more { rows.last().map(|row| cursor(list, &position(row))) } else { None };
     Page { items: rows.into_iter().map(item).collect(), next_cursor }
 }
 
-fn encode<P: Serialize>(list: &str, position: &P) -> String {
+/// The cursor that continues `list` after `position`; letters, digits, `-` and `_` only.
+pub fn cursor<P: Serialize>(list: &str, position: &P) -> String {
     let json = serde_json::to_vec(&(fingerprint(list), position)).unwrap_or_default();
     BASE64_URL_SAFE_NO_PAD.encode(json)
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use poem::{
-    IntoResponse, Response,
+    IntoResponse, PathPattern, Response,
     error::ResponseError,
     http::{StatusCode, header},
 };
@@ -49,6 +49,7 @@ pub struct Problem {
     retry_after: Option<Duration>,
     headers: Vec<(header::HeaderName, header::HeaderValue)>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    pattern: Option<PathPattern>,
 }
 
 /// What is on the wire.
@@ -79,7 +80,7 @@ struct Body {
 impl Problem {
     /// A problem of a stable `kind` (`task-not-found`).
     pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, kind, detail: detail.into(), errors: Vec::new(), retry_after: None, headers: Vec::new(), source: None }
+        Self { status, kind, detail: detail.into(), errors: Vec::new(), retry_after: None, headers: Vec::new(), source: None, pattern: None }
     }
 
     /// 404: there is no such thing, or the caller may not know of it.
@@ -127,6 +128,22 @@ impl Problem {
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", detail)
         };
         Self { source: Some(source), ..problem }
+    }
+
+    /// A handler panicked; the panic hook has logged why.
+    pub(crate) fn panicked() -> Self {
+        let detail = "something went wrong on our side; the trace id tells us what";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", detail)
+    }
+
+    /// Notes which operation it happened in, for the metrics.
+    pub(crate) fn at(self, pattern: Option<PathPattern>) -> Self {
+        Self { pattern, ..self }
+    }
+
+    /// Which operation it happened in.
+    pub(crate) fn pattern(&self) -> Option<&PathPattern> {
+        self.pattern.as_ref()
     }
 
     /// Adds the wrong values.

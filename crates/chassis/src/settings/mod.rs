@@ -3,6 +3,14 @@
 //! Each crate embeds its defaults as TOML, which is also the reference of what can be set. `auth.token_ttl_s` is set by
 //! `CLOUDTASKHUB_AUTH__TOKEN_TTL_S=600`, and by the content of a file through `CLOUDTASKHUB_AUTH__TOKEN_TTL_S_FILE`.
 
+mod core;
+mod load;
+
+pub use self::{
+    core::{Broker, BrokerPlace, Core, Database, Http, Identity, Life, LogFormat, Telemetry},
+    load::{Environment, Layers},
+};
+
 use figment::Figment;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
@@ -55,6 +63,22 @@ impl<'a> Source<'a> {
     /// A duration given in whole milliseconds.
     pub fn millis(&mut self, key: &str) -> Option<std::time::Duration> {
         self.take(key).map(std::time::Duration::from_millis)
+    }
+
+    /// A value that is written as text; `expected` is what to write.
+    pub fn parsed<T: std::str::FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
+        let text: String = self.take(key)?;
+        let value = text.parse().ok();
+        self.require(value.is_some(), format!("{key} must be {expected}"));
+        value
+    }
+
+    /// A list of such values.
+    pub fn each_parsed<T: std::str::FromStr>(&mut self, key: &str, expected: &str) -> Option<Vec<T>> {
+        let texts: Vec<String> = self.take(key)?;
+        let values = texts.iter().map(|text| text.parse().ok()).collect::<Option<Vec<T>>>();
+        self.require(values.is_some(), format!("{key} must be {expected}"));
+        values
     }
 
     /// A secret.

@@ -1,0 +1,74 @@
+//! Who reacts to which events.
+//!
+//! The AsyncAPI document shows it, and a change that breaks an event's schema is refused with the names of those who would
+//! break. [`differences`] holds the table against a service's real reactions in a test of that service, so it stays true.
+
+use crate::event::{TYPE_PREFIX, catalogue};
+
+/// Each consumer with the short names of the types it reacts to.
+const TABLE: &[(&str, &[&str])] = &[(
+    "notification",
+    &[
+        "user.registered.v1",
+        "user.updated.v1",
+        "user.disabled.v1",
+        "user.enabled.v1",
+        "user.password_changed.v1",
+        "session.started.v1",
+        "project.deleted.v1",
+        "member.added.v1",
+        "member.removed.v1",
+        "task.assigned.v1",
+        "task.deleted.v1",
+        "task.due_soon.v1",
+        "comment.created.v1",
+        "comment.updated.v1",
+        "comment.deleted.v1",
+    ],
+)];
+
+/// The services that react to `event_type`.
+pub fn of(event_type: &str) -> Vec<&'static str> {
+    let short = event_type.strip_prefix(TYPE_PREFIX).unwrap_or(event_type);
+    TABLE.iter().filter(|(_, types)| types.contains(&short)).map(|(service, _)| *service).collect()
+}
+
+/// Every service that reacts to anything.
+pub fn services() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(service, _)| *service)
+}
+
+/// What the table says wrongly about `service`, one sentence each; `handles` tells whether it reacts to a type.
+pub fn differences(service: &str, handles: impl Fn(&str) -> bool) -> Vec<String> {
+    let told = |event_type: &str| of(event_type).contains(&service);
+    catalogue()
+        .into_iter()
+        .filter(|kind| handles(kind.type_name) != told(kind.type_name))
+        .map(|kind| match told(kind.type_name) {
+            true => format!("{service} does not react to {}: take it out of contracts::consumers", kind.short_name()),
+            false => format!("{service} reacts to {}: enter it in contracts::consumers", kind.short_name()),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_only_types_that_exist() {
+        let known: Vec<&str> = catalogue().iter().map(|kind| kind.short_name()).collect();
+        for (service, types) in TABLE {
+            for name in *types {
+                assert!(known.contains(name), "{service} cannot react to {name}: there is no such type");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reaction_that_the_table_forgot_is_named_and_so_is_one_that_is_gone() {
+        let found = differences("notification", |event_type| event_type == "com.cloudtaskhub.task.created.v1");
+        assert!(found.contains(&"notification reacts to task.created.v1: enter it in contracts::consumers".to_owned()));
+        assert!(found.contains(&"notification does not react to user.updated.v1: take it out of contracts::consumers".to_owned()));
+    }
+}

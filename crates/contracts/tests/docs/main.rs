@@ -1,0 +1,174 @@
+//! The documents of the events: `docs/asyncapi.yaml` and `docs/schemas/TYPE.json`, made from the types.
+//!
+//! `UPDATE_CONTRACTS=1 cargo test -p contracts --test docs` renews them. `UPDATE_CONTRACTS=release` also puts the schemas into
+//! `docs/schemas/released`: from then on a change that breaks them fails here. Before the first release the committed
+//! schemas take that place.
+
+#![allow(missing_docs, reason = "a test")]
+
+mod asyncapi;
+mod compatibility;
+mod examples;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use contracts::{EventKind, consumers, envelope::data_schema, event::catalogue};
+use serde_json::Value;
+
+const RENEW: &str = "renew it with: UPDATE_CONTRACTS=1 cargo test -p contracts --test docs";
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+fn update() -> Option<String> {
+    std::env::var("UPDATE_CONTRACTS").ok().filter(|value| !value.is_empty())
+}
+
+fn file_name(kind: &EventKind) -> String {
+    format!("{}.json", kind.short_name())
+}
+
+/// The schema of a value, with what else consumers rely on.
+fn schema(kind: &EventKind) -> Value {
+    let mut schema = (kind.schema)().to_value();
+    schema["$id"] = data_schema(kind.type_name).into();
+    schema["x-topic"] = kind.topic.name().into();
+    schema["x-key"] = kind.key_field.into();
+    schema
+}
+
+/// Keys in one order, whichever features of serde_json other crates of the build ask for.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let entries: BTreeMap<String, Value> = entries.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(entries.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+/// Every document by its path under `docs`.
+fn documents() -> BTreeMap<PathBuf, String> {
+    let mut documents = BTreeMap::new();
+    for kind in catalogue() {
+        let text = serde_json::to_string_pretty(&sorted(schema(&kind))).unwrap();
+        documents.insert(Path::new("schemas").join(file_name(&kind)), text + "\n");
+    }
+    let head = "# Made from the types in crates/contracts; a test says when it is stale and how to renew it.\n";
+    let yaml = serde_saphyr::to_string(&sorted(asyncapi::document())).unwrap();
+    documents.insert("asyncapi.yaml".into(), format!("{head}{}\n", yaml.trim_end()));
+    documents
+}
+
+/// The schemas in a folder, by file name; `None` when there is no such folder.
+fn committed(folder: &Path) -> Option<BTreeMap<String, Value>> {
+    let mut schemas = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).ok()? {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let schema = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            schemas.insert(path.file_name().unwrap().to_string_lossy().into_owned(), schema);
+        }
+    }
+    Some(schemas)
+}
+
+/// One test, so that renewing and comparing cannot meet.
+#[test]
+fn the_committed_documents_are_those_of_the_code_and_no_consumer_breaks() {
+    let (docs, documents) = (docs(), documents());
+    let broken = broken_consumers(&docs);
+    match update().as_deref() {
+        None => {
+            assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), "Publish a new version of the type beside the old one instead.");
+            for (path, text) in &documents {
+                let there = std::fs::read_to_string(docs.join(path)).unwrap_or_default();
+                assert!(there.replace("\r\n", "\n") == *text, "docs/{} is stale; {RENEW}", path.display());
+            }
+            for name in committed(&docs.join("schemas")).unwrap_or_default().keys() {
+                assert!(documents.contains_key(&Path::new("schemas").join(name)), "docs/schemas/{name} is of no event type; {RENEW}");
+            }
+        }
+        Some(mode) => {
+            let released = docs.join("schemas/released");
+            assert!(broken.is_empty() || !released.exists(), "{}", broken.join("\n"));
+            std::fs::create_dir_all(docs.join("schemas")).unwrap();
+            for name in committed(&docs.join("schemas")).unwrap_or_default().keys() {
+                std::fs::remove_file(docs.join("schemas").join(name)).unwrap();
+            }
+            for (path, text) in &documents {
+                std::fs::write(docs.join(path), text).unwrap();
+                if mode == "release" && path.starts_with("schemas") {
+                    std::fs::create_dir_all(&released).unwrap();
+                    std::fs::write(released.join(path.file_name().unwrap()), text).unwrap();
+                }
+            }
+        }
+    }
+}
+
+/// What breaks against the previous release, and whom.
+fn broken_consumers(docs: &Path) -> Vec<String> {
+    let before = committed(&docs.join("schemas/released")).or_else(|| committed(&docs.join("schemas"))).unwrap_or_default();
+    let now: BTreeMap<String, EventKind> = catalogue().into_iter().map(|kind| (file_name(&kind), kind)).collect();
+    let mut broken = Vec::new();
+    for (name, old) in &before {
+        let reasons = match now.get(name) {
+            Some(kind) => compatibility::breaks(old, &schema(kind)),
+            None => vec!["the type is removed".to_owned()],
+        };
+        let event_type = name.trim_end_matches(".json");
+        let consumers = consumers::of(event_type).join(", ");
+        let whom = if consumers.is_empty() { "consumers outside the hub".to_owned() } else { consumers };
+        broken.extend(reasons.into_iter().map(|reason| format!("{event_type}: {reason}; this breaks {whom}.")));
+    }
+    broken
+}
+
+#[test]
+fn every_event_survives_the_way_to_its_consumer_and_unknown_fields_are_passed_over() {
+    let examples = examples::all();
+    for kind in catalogue() {
+        let example = examples.iter().find(|example| example.type_name == kind.type_name);
+        let example = example.unwrap_or_else(|| panic!("{} has no example: add one to tests/docs/examples.rs", kind.short_name()));
+        assert_eq!((kind.reread)(&example.value).unwrap(), example.value, "{}", kind.short_name());
+        assert_eq!(example.value[kind.key_field].as_str(), Some(example.key.as_str()), "{}: the key", kind.short_name());
+
+        let mut newer = example.value.clone();
+        add_everywhere(&mut newer);
+        assert_ne!(newer, example.value);
+        assert_eq!((kind.reread)(&newer).unwrap(), example.value, "{}: unknown fields", kind.short_name());
+    }
+}
+
+/// A newer publisher says more, at every level.
+fn add_everywhere(value: &mut Value) {
+    match value {
+        Value::Object(entries) => {
+            entries.values_mut().for_each(add_everywhere);
+            entries.insert("of_a_newer_release".to_owned(), serde_json::json!({ "deep": [1] }));
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_everywhere),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_name_of_every_type_says_who_it_is_about_what_happened_and_its_version() {
+    let mut names: Vec<&str> = catalogue().iter().map(|kind| kind.type_name).collect();
+    for name in &names {
+        let parts: Vec<&str> = name.split('.').collect();
+        let version = parts.last().and_then(|part| part.strip_prefix('v')).and_then(|part| part.parse::<u32>().ok());
+        assert!(parts.len() == 5 && name.starts_with("com.cloudtaskhub.") && version.is_some(), "{name}");
+    }
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    assert_eq!(names.len(), all, "two events of one type");
+}

@@ -1,0 +1,16 @@
+//! The gateway's own operations.
+
+mod home;
+mod stream;
+
+use poem_openapi::Tags;
+
+pub use home::HomeApi;
+pub use stream::StreamApi;
+
+/// Groups in the document.
+#[derive(Tags)]
+pub(crate) enum Tag {
+    /// What concerns the caller: at a glance, and live.
+    Overview,
+}

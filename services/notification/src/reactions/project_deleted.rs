@@ -1,0 +1,24 @@
+//! `project.deleted`: nobody is told of anything in it any more, and comments are not shown.
+
+use async_trait::async_trait;
+use contracts::project::ProjectDeleted;
+use database::Tx;
+use messaging::{Reaction, ReactionError, Received};
+
+use crate::store::{
+    notification::{Hidden, blank_excerpts},
+    tombstone,
+};
+
+pub(super) struct ProjectDeletedReaction;
+
+#[async_trait]
+impl Reaction for ProjectDeletedReaction {
+    type Event = ProjectDeleted;
+
+    async fn react(&self, tx: &Tx, received: &Received<ProjectDeleted>) -> Result<(), ReactionError> {
+        let project = received.event.project_id;
+        tombstone::bury_project(tx, project, received.envelope.time).await?;
+        Ok(blank_excerpts(tx, Hidden::Project(project)).await?)
+    }
+}

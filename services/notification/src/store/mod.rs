@@ -1,0 +1,15 @@
+//! What is kept: rows, queries, migrations. Every write takes the transaction it belongs to.
+
+pub mod audience;
+pub mod inbox;
+pub mod migrations;
+pub mod notification;
+pub mod preference;
+pub mod session;
+pub mod tombstone;
+pub mod user;
+
+/// `$4, $5, $6`: placeholders for `count` values, the first of which is number `first`.
+fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+}

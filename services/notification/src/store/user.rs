@@ -1,0 +1,77 @@
+//! The copy of auth's directory, as far as notifications need it: a name to show, and whether the account is shut.
+//!
+//! Profile and status are learnt from different events, so each has its own version: a `user.disabled` that overtakes a
+//! `user.updated` neither hides the newer name nor is undone by it. A status that arrives before any profile leaves a row
+//! with an empty name, which is shown as an unknown one.
+
+use std::collections::HashMap;
+
+use contracts::{auth::UserProfile, id::UserId};
+use database::Tx;
+use sea_orm::{ConnectionTrait, DbErr, QuerySelect, Statement, entity::prelude::*};
+
+/// A row of `users`.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    /// Who.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: UserId,
+    /// Name to show; empty while it is not known.
+    pub display_name: String,
+    /// Whether the account is shut.
+    pub disabled: bool,
+    /// Version of the user that the name is of; 0 while it is not known.
+    pub profile_version: i64,
+    /// Version of the user that `disabled` is of.
+    pub status_version: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The names of those `users` that have one.
+///
+/// # Errors
+/// The database's.
+pub async fn names(db: &impl ConnectionTrait, users: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, String>, DbErr> {
+    let users: std::collections::BTreeSet<UserId> = users.into_iter().collect();
+    if users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = Entity::find().select_only().columns([Column::Id, Column::DisplayName]);
+    let rows = query.filter(Column::Id.is_in(users)).filter(Column::DisplayName.ne("")).into_tuple().all(db).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Learns a name and status, unless something newer is known.
+///
+/// # Errors
+/// The database's.
+pub async fn learn_profile(tx: &Tx, user: &UserProfile) -> Result<(), DbErr> {
+    let upsert = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "INSERT INTO users (id, display_name, disabled, profile_version, status_version) VALUES ($1, $2, FALSE, $3, 0)
+         ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name, profile_version = excluded.profile_version
+         WHERE excluded.profile_version > users.profile_version",
+        [user.user_id.into(), user.display_name.clone().into(), user.version.into()],
+    );
+    tx.execute_raw(upsert).await?;
+    learn_status(tx, user.user_id, user.disabled, user.version).await
+}
+
+/// Learns whether an account is shut, unless something newer is known.
+///
+/// # Errors
+/// The database's.
+pub async fn learn_status(tx: &Tx, user: UserId, disabled: bool, version: i64) -> Result<(), DbErr> {
+    let upsert = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "INSERT INTO users (id, display_name, disabled, profile_version, status_version) VALUES ($1, '', $2, 0, $3)
+         ON CONFLICT (id) DO UPDATE SET disabled = excluded.disabled, status_version = excluded.status_version
+         WHERE excluded.status_version > users.status_version",
+        [user.into(), disabled.into(), version.into()],
+    );
+    tx.execute_raw(upsert).await?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! HTTP in and out: handlers and what is on the wire. No SQL, no rule.
+
+pub mod access;
+pub mod activity;
+pub mod bulk;
+pub mod comment;
+pub mod invitation;
+pub mod label;
+pub mod member;
+pub mod project;
+pub mod search;
+pub mod task;
+pub mod task_page;
+
+use poem_openapi::Tags;
+
+/// Groups of operations in the document.
+#[derive(Tags)]
+pub enum Tag {
+    /// Projects and their life.
+    Projects,
+    /// Who is in a project, and who is asked to be.
+    Members,
+    /// What happened in a project.
+    Activity,
+    /// Tasks, their order and their state.
+    Tasks,
+    /// Labels of a project's tasks.
+    Labels,
+    /// Comments on tasks.
+    Comments,
+    /// Finding tasks over all projects.
+    Search,
+}

@@ -1,0 +1,460 @@
+//! Tasks over HTTP.
+
+use chassis::{
+    Clock, FieldError, Problem,
+    http::{
+        answer::{Created, NoContent, Tagged},
+        idempotency::Key,
+        json::Json,
+        precondition,
+    },
+};
+use database::Db;
+use identity::{Bearer, ProjectRole};
+use poem_openapi::{
+    Enum, Object, OpenApi,
+    param::{Header, Path},
+    types::{Example, MaybeUndefined},
+};
+use serde::{Deserialize, Serialize};
+
+use super::Tag;
+use crate::{
+    domain::task::{self, Change, Destination, TaskError, Wish},
+    store::{self, access},
+};
+
+/// How far a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "TaskStatus", rename_all = "snake_case", remote = "task::Status")]
+pub enum Status {
+    /// Not begun.
+    Todo,
+    /// Somebody is at it.
+    InProgress,
+    /// Done, but somebody has to look at it.
+    InReview,
+    /// Done.
+    Done,
+    /// Will not be done.
+    Cancelled,
+}
+
+/// How much a task matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "TaskPriority", rename_all = "snake_case", remote = "task::Priority")]
+pub enum Priority {
+    /// Nobody has said.
+    None,
+    /// Can wait.
+    Low,
+    /// As usual.
+    Medium,
+    /// Before others.
+    High,
+    /// Now.
+    Urgent,
+}
+
+/// A task to be made.
+#[derive(Debug, Clone, Serialize, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+pub struct CreateTask {
+    /// One line, 1 to 200 characters.
+    #[oai(validator(min_length = 1, max_length = 200))]
+    pub title: String,
+    /// Any text, at most 20,000 characters.
+    #[oai(validator(max_length = 20000))]
+    pub description: Option<String>,
+    /// `todo` when left out.
+    pub status: Option<Status>,
+    /// `none` when left out.
+    pub priority: Option<Priority>,
+    /// RFC 3339 with an offset; kept in UTC.
+    pub due_at: Option<String>,
+    /// Members of the project who shall work on it, at most 50.
+    #[oai(validator(max_items = 50))]
+    pub assignee_ids: Option<Vec<String>>,
+    /// Names of labels, at most 50. One that the project does not have yet is made, up to 500 in a project.
+    #[oai(validator(max_items = 50))]
+    pub labels: Option<Vec<String>>,
+}
+
+impl Example for CreateTask {
+    fn example() -> Self {
+        Self {
+            title: "Fix the valve".to_owned(),
+            description: Some("It leaks above four bar.".to_owned()),
+            status: None,
+            priority: Some(Priority::High),
+            due_at: Some("2026-12-01T17:00:00+01:00".to_owned()),
+            assignee_ids: Some(Vec::new()),
+            labels: Some(vec!["hardware".to_owned()]),
+        }
+    }
+}
+
+impl CreateTask {
+    fn parse(self) -> Result<Change, Vec<FieldError>> {
+        let wish = Wish {
+            title: Some(self.title),
+            description: self.description,
+            status: self.status.map(Into::into),
+            priority: self.priority.map(Into::into),
+            due_at: self.due_at.map(Some),
+            assignee_ids: self.assignee_ids,
+            labels: self.labels,
+        };
+        Change::parse(wish, "")
+    }
+}
+
+/// What shall be different; what is left out stays as it is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(deny_unknown_fields, default)]
+#[oai(deny_unknown_fields, example)]
+pub struct UpdateTask {
+    /// One line, 1 to 200 characters.
+    #[oai(validator(min_length = 1, max_length = 200))]
+    pub title: MaybeUndefined<String>,
+    /// At most 20,000 characters; null clears it.
+    #[oai(validator(max_length = 20000))]
+    pub description: MaybeUndefined<String>,
+    /// How far it is.
+    pub status: MaybeUndefined<Status>,
+    /// How much it matters; null is `none`.
+    pub priority: MaybeUndefined<Priority>,
+    /// RFC 3339 with an offset; null: no due time.
+    pub due_at: MaybeUndefined<String>,
+    /// All who shall work on it; null: nobody.
+    #[oai(validator(max_items = 50))]
+    pub assignee_ids: MaybeUndefined<Vec<String>>,
+    /// All its labels; null: none.
+    #[oai(validator(max_items = 50))]
+    pub labels: MaybeUndefined<Vec<String>>,
+}
+
+impl Example for UpdateTask {
+    fn example() -> Self {
+        Self { status: MaybeUndefined::Value(Status::InProgress), due_at: MaybeUndefined::Null, ..Self::default() }
+    }
+}
+
+impl UpdateTask {
+    /// What it says, and at `at` in the body what it must not say.
+    pub(super) fn wish(self, at: &str) -> Result<Wish, Vec<FieldError>> {
+        let nulls = [("/title", self.title.is_null()), ("/status", self.status.is_null())];
+        let wrong: Vec<FieldError> = nulls
+            .into_iter()
+            .filter(|(_, null)| *null)
+            .map(|(name, _)| FieldError::new(format!("{at}{name}"), "must not be null; leave it out to keep it as it is"))
+            .collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        Ok(Wish {
+            title: self.title.take(),
+            description: or_empty(self.description),
+            status: self.status.take().map(Into::into),
+            priority: match self.priority {
+                MaybeUndefined::Null => Some(task::Priority::None),
+                given => given.take().map(Into::into),
+            },
+            due_at: self.due_at.into(),
+            assignee_ids: or_empty(self.assignee_ids),
+            labels: or_empty(self.labels),
+        })
+    }
+}
+
+fn or_empty<T: Default>(given: MaybeUndefined<T>) -> Option<T> {
+    match given {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(T::default()),
+        MaybeUndefined::Value(value) => Some(value),
+    }
+}
+
+/// Where a task shall stand. Without `before` and `after` it goes to the end of its project.
+#[derive(Debug, Clone, Serialize, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
+#[oai(deny_unknown_fields, example)]
+pub struct MoveTask {
+    /// The task that it shall stand directly before.
+    pub before: Option<String>,
+    /// The task that it shall stand directly after.
+    pub after: Option<String>,
+    /// Its status from then on, for boards whose columns are the states.
+    pub status: Option<Status>,
+}
+
+impl Example for MoveTask {
+    fn example() -> Self {
+        Self { before: None, after: Some("tsk_01k9xqv4pqe8p9h2zj6w3ndc5r".to_owned()), status: Some(Status::InReview) }
+    }
+}
+
+/// A task.
+#[derive(Debug, Clone, Serialize, Deserialize, Object)]
+#[oai(example)]
+pub struct Task {
+    /// Its id.
+    pub id: String,
+    /// In which project.
+    pub project_id: String,
+    /// One line.
+    pub title: String,
+    /// Empty when there is none.
+    pub description: String,
+    /// How far it is.
+    pub status: Status,
+    /// How much it matters.
+    pub priority: Priority,
+    /// When it is due, in UTC.
+    pub due_at: Option<String>,
+    /// Who works on it.
+    pub assignee_ids: Vec<String>,
+    /// Names of its labels.
+    pub labels: Vec<String>,
+    /// Its place: texts compare byte by byte in the order of the project's tasks. They say nothing else, and a project's
+    /// may all be renewed when there is no room between two; the order stays.
+    pub position: String,
+    /// Who made it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: String,
+    /// When it changed last.
+    pub updated_at: String,
+    /// When it reached `done` last; null while it is not done.
+    pub completed_at: Option<String>,
+    /// Rises with each change; the `ETag` is made of it.
+    pub version: i64,
+}
+
+impl Example for Task {
+    fn example() -> Self {
+        Self {
+            id: "tsk_01k9xqv4pqe8p9h2zj6w3ndc5r".to_owned(),
+            project_id: "prj_01k9xqt0vte0mbgkz9hm4rvw3e".to_owned(),
+            title: "Fix the valve".to_owned(),
+            description: "It leaks above four bar.".to_owned(),
+            status: Status::Todo,
+            priority: Priority::High,
+            due_at: Some("2026-12-01T16:00:00Z".to_owned()),
+            assignee_ids: Vec::new(),
+            labels: vec!["hardware".to_owned()],
+            position: "i0000000".to_owned(),
+            created_by: "usr_01k9xqt0vte0mbgkz9hm4rvw3e".to_owned(),
+            created_at: "2026-11-13T09:30:00Z".to_owned(),
+            updated_at: "2026-11-13T09:30:00Z".to_owned(),
+            completed_at: None,
+            version: 1,
+        }
+    }
+}
+
+impl From<task::Task> for Task {
+    fn from(task: task::Task) -> Self {
+        Self {
+            id: task.id.to_string(),
+            project_id: task.project_id.to_string(),
+            title: task.title,
+            description: task.description,
+            status: task.status.into(),
+            priority: task.priority.into(),
+            due_at: task.due_at.map(|due| due.to_string()),
+            assignee_ids: task.assignee_ids.iter().map(ToString::to_string).collect(),
+            labels: task.labels,
+            position: task.position.to_string(),
+            created_by: task.created_by.to_string(),
+            created_at: task.created_at.to_string(),
+            updated_at: task.updated_at.to_string(),
+            completed_at: task.completed_at.map(|at| at.to_string()),
+            version: task.version,
+        }
+    }
+}
+
+impl From<TaskError> for Problem {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::NotFound => Problem::not_found("task-not-found", error.to_string()),
+            TaskError::Access(error) => error.into(),
+            TaskError::Invalid(errors) => Problem::invalid(errors),
+            TaskError::Precondition(problem) => problem,
+            TaskError::Key(error) => error.into(),
+            TaskError::Store(_) => Problem::internal(error),
+        }
+    }
+}
+
+/// Operations on single tasks.
+pub struct TaskApi {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+}
+
+#[OpenApi]
+impl TaskApi {
+    /// Create a task at the end of a project. For members; viewers may not.
+    #[oai(path = "/v1/projects/:id/tasks", method = "post", operation_id = "createTask", tag = "Tag::Tasks")]
+    async fn create_task(
+        &self,
+        Bearer(caller): Bearer,
+        id: Path<String>,
+        /// Send the request again with the same key, and it is still done once.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: Json<CreateTask>,
+    ) -> Result<Created<Task>, Problem> {
+        let key = Key::parse(key.0.as_deref(), caller.user, &format!("POST /v1/projects/{}/tasks", id.0), &body.0)?;
+        let change = body.0.parse().map_err(Problem::invalid)?;
+        let now = self.clock.now();
+        let answer = self
+            .db
+            .write(async |tx| {
+                if let Some(key) = &key
+                    && let Some(earlier) = key.claim::<Task>(tx).await?
+                {
+                    return Ok(earlier);
+                }
+                let member = access::project(tx, &caller, &id.0, ProjectRole::Member).await?;
+                let answer = Task::from(store::task::create(tx, member.project.id, change, caller.user, now).await?);
+                if let Some(key) = &key {
+                    key.record(tx, &answer).await?;
+                }
+                Ok::<_, TaskError>(answer)
+            })
+            .await?;
+        Ok(Created { location: format!("/v1/tasks/{}", answer.id), version: Some(answer.version), body: answer })
+    }
+
+    /// Read a task.
+    #[oai(path = "/v1/tasks/:id", method = "get", operation_id = "getTask", tag = "Tag::Tasks")]
+    async fn get_task(&self, Bearer(caller): Bearer, id: Path<String>) -> Result<Tagged<Task>, Problem> {
+        let (task, _) = store::task::access(self.db.read(), &caller, &id.0, ProjectRole::Viewer).await?;
+        Ok(Tagged { version: task.version, body: task.into() })
+    }
+
+    /// Change a task.
+    #[oai(path = "/v1/tasks/:id", method = "patch", operation_id = "updateTask", tag = "Tag::Tasks")]
+    async fn update_task(
+        &self,
+        Bearer(caller): Bearer,
+        id: Path<String>,
+        /// The `ETag` of the version that was changed, or `*`.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+        body: Json<UpdateTask>,
+    ) -> Result<Tagged<Task>, Problem> {
+        let expected = precondition::if_match(if_match.0.as_deref())?;
+        let change = body.0.wish("").and_then(|wish| Change::parse(wish, "")).map_err(Problem::invalid)?;
+        let now = self.clock.now();
+        let task = self
+            .db
+            .write(async |tx| {
+                let (mut task, _) = store::task::access(tx, &caller, &id.0, ProjectRole::Member).await?;
+                expected.check(task.version)?;
+                store::task::change(tx, &mut task, change, "", caller.user, now).await?;
+                Ok::<_, TaskError>(task)
+            })
+            .await?;
+        Ok(Tagged { version: task.version, body: task.into() })
+    }
+
+    /// Delete a task with its comments. For members; there is no way back.
+    #[oai(path = "/v1/tasks/:id", method = "delete", operation_id = "deleteTask", tag = "Tag::Tasks")]
+    async fn delete_task(
+        &self,
+        Bearer(caller): Bearer,
+        id: Path<String>,
+        /// The `ETag` of the version that was seen last, or `*`.
+        #[oai(name = "If-Match")]
+        if_match: Header<Option<String>>,
+    ) -> Result<NoContent, Problem> {
+        let expected = precondition::if_match(if_match.0.as_deref())?;
+        let now = self.clock.now();
+        self.db
+            .write(async |tx| {
+                let (task, _) = store::task::access(tx, &caller, &id.0, ProjectRole::Member).await?;
+                expected.check(task.version)?;
+                store::task::remove(tx, &task, caller.user, now).await
+            })
+            .await?;
+        Ok(NoContent)
+    }
+
+    /// Put a task directly before or after another of its project, or at the end.
+    ///
+    /// Moves at the same time come one after the other, and each is carried out on the order that it finds: no version is
+    /// needed. With `status` the task changes its state in the same step.
+    #[oai(path = "/v1/tasks/:id/move", method = "post", operation_id = "moveTask", tag = "Tag::Tasks")]
+    async fn move_task(
+        &self,
+        Bearer(caller): Bearer,
+        id: Path<String>,
+        body: Json<MoveTask>,
+    ) -> Result<Tagged<Task>, Problem> {
+        let task = id.0.parse().map_err(|_| TaskError::NotFound)?;
+        let to = Destination::parse(task, body.0.before.as_deref(), body.0.after.as_deref());
+        let to = to.map_err(|error| Problem::invalid(vec![error]))?;
+        let change = Change { status: body.0.status.map(Into::into), ..Change::default() };
+        let now = self.clock.now();
+        let task = self
+            .db
+            .write(async |tx| {
+                let project = store::task::project_of(tx, task).await?;
+                store::task::lock_order(tx, project).await?;
+                let (mut task, _) = store::task::access(tx, &caller, &id.0, ProjectRole::Member).await?;
+                store::task::change(tx, &mut task, change, "", caller.user, now).await?;
+                store::task::relocate(tx, &mut task, to, caller.user, now).await?;
+                Ok::<_, TaskError>(task)
+            })
+            .await?;
+        Ok(Tagged { version: task.version, body: task.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::{
+        Timestamp,
+        id::{ProjectId, TaskId, UserId},
+    };
+
+    use super::*;
+    use crate::domain::position::Position;
+
+    #[test]
+    fn the_json_stored_for_lists_is_the_answer_of_a_single_task() {
+        let now = Timestamp::now();
+        let full = task::Task {
+            id: TaskId::new(),
+            project_id: ProjectId::new(),
+            title: "Fix \"the\" valve".to_owned(),
+            description: "It leaks\nabove four bar.".to_owned(),
+            status: task::Status::InReview,
+            priority: task::Priority::Urgent,
+            due_at: Some(now),
+            position: Position::end(None).unwrap(),
+            assignee_ids: vec![UserId::new()],
+            labels: vec!["größe".to_owned()],
+            created_by: UserId::new(),
+            created_at: now,
+            updated_at: now,
+            completed_at: Some(now),
+            version: 7,
+        };
+        let bare = task::Task { due_at: None, completed_at: None, labels: vec![], assignee_ids: vec![], ..full.clone() };
+        for task in [full, bare] {
+            let stored = serde_json::to_string(&task).unwrap();
+            assert_eq!(stored, serde_json::to_string(&Task::from(task)).unwrap());
+            assert!(!stored.contains('\n'), "a line of a page");
+        }
+    }
+}

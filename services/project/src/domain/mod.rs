@@ -1,0 +1,14 @@
+//! The rules: types that cannot hold an invalid state. No HTTP, no SQL, no Kafka.
+
+pub mod access;
+pub mod bulk;
+pub mod comment;
+pub mod invitation;
+pub mod label;
+pub mod member;
+pub mod position;
+pub mod project;
+pub mod search;
+pub mod task;
+pub mod task_page;
+pub mod text;

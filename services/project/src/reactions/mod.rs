@@ -1,0 +1,18 @@
+//! What this service does when it hears an event: event in, transaction, nothing else.
+
+mod user_disabled;
+mod user_enabled;
+mod user_registered;
+mod user_updated;
+
+use chassis::Clock;
+use messaging::Reactions;
+
+/// All reactions.
+pub fn all(clock: &Clock) -> Reactions {
+    Reactions::new()
+        .on(user_registered::UserRegisteredReaction { clock: clock.clone() })
+        .on(user_updated::UserUpdatedReaction { clock: clock.clone() })
+        .on(user_disabled::UserDisabledReaction)
+        .on(user_enabled::UserEnabledReaction)
+}

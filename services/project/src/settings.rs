@@ -1,0 +1,32 @@
+//! What can be set beside what every service has; `defaults.toml` says what each key means.
+
+use std::time::Duration;
+
+use chassis::{Settings, Source};
+
+/// Settings of project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectSettings {
+    /// How long before its due time a task is announced as due soon.
+    pub due_soon: Duration,
+    /// How often tasks that come due soon are looked for.
+    pub due_scan: Duration,
+}
+
+impl Settings for ProjectSettings {
+    const DEFAULTS: &'static str = include_str!("defaults.toml");
+
+    fn parse(source: &mut Source<'_>) -> Option<Self> {
+        let due_soon = source.seconds("project.due_soon_s");
+        let due_scan = source.seconds("project.due_scan_s");
+        source.require(
+            due_scan.is_none_or(|every| every >= Duration::from_secs(1)),
+            "project.due_scan_s must be at least 1, or the database is asked without pause",
+        );
+        source.require(
+            due_soon.zip(due_scan).is_none_or(|(before, every)| before > every),
+            "project.due_soon_s must exceed project.due_scan_s, or tasks are announced after they were due",
+        );
+        Some(Self { due_soon: due_soon?, due_scan: due_scan? })
+    }
+}

@@ -1,0 +1,127 @@
+//! Invitations that wait for an account.
+
+use contracts::{
+    Timestamp,
+    id::{InvitationId, ProjectId, UserId},
+};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DbErr, PaginatorTrait, QueryOrder, QuerySelect, TryInsertResult,
+    entity::prelude::*,
+};
+
+use crate::domain::invitation::{Invitation, key};
+
+/// A row of `invitations`.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "invitations")]
+pub struct Model {
+    /// Which invitation; sorts by time.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: InvitationId,
+    /// To which project.
+    pub project_id: ProjectId,
+    /// Who is asked, as it was typed.
+    pub email: String,
+    /// The address for comparing.
+    pub email_key: String,
+    /// As what.
+    pub role: String,
+    /// Who asked.
+    pub invited_by: UserId,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TryFrom<Model> for Invitation {
+    type Error = DbErr;
+
+    fn try_from(row: Model) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: row.id,
+            project_id: row.project_id,
+            email: row.email,
+            role: super::member::role(&row.role)?,
+            invited_by: row.invited_by,
+            created_at: row.created_at,
+        })
+    }
+}
+
+/// Adds an invitation; `false` when the address has one to this project.
+///
+/// # Errors
+/// The database's.
+pub async fn insert(tx: &database::Tx, invitation: &Invitation) -> Result<bool, DbErr> {
+    let row = ActiveModel {
+        id: Set(invitation.id),
+        project_id: Set(invitation.project_id),
+        email: Set(invitation.email.clone()),
+        email_key: Set(key(&invitation.email)),
+        role: Set(invitation.role.name().to_owned()),
+        invited_by: Set(invitation.invited_by),
+        created_at: Set(invitation.created_at),
+    };
+    let inserted = Entity::insert(row)
+        .on_conflict_do_nothing_on([Column::ProjectId, Column::EmailKey])
+        .exec_without_returning(tx)
+        .await?;
+    Ok(matches!(inserted, TryInsertResult::Inserted(1..)))
+}
+
+/// How many wait in a project.
+///
+/// # Errors
+/// The database's.
+pub async fn count(tx: &database::Tx, project: ProjectId) -> Result<u64, DbErr> {
+    Entity::find().filter(Column::ProjectId.eq(project)).count(tx).await
+}
+
+/// A page of a project's invitations, the oldest first, after invitation `after`.
+///
+/// # Errors
+/// The database's.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    project: ProjectId,
+    after: Option<InvitationId>,
+    limit: u64,
+) -> Result<Vec<Invitation>, DbErr> {
+    let mut query = Entity::find().filter(Column::ProjectId.eq(project)).order_by_asc(Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    query.all(db).await?.into_iter().map(Invitation::try_from).collect()
+}
+
+/// One invitation to a project.
+///
+/// # Errors
+/// The database's.
+pub async fn find(
+    tx: &database::Tx,
+    project: ProjectId,
+    invitation: InvitationId,
+) -> Result<Option<Invitation>, DbErr> {
+    let row = Entity::find_by_id(invitation).filter(Column::ProjectId.eq(project)).one(tx).await?;
+    row.map(Invitation::try_from).transpose()
+}
+
+/// Removes an invitation; `false` when somebody else did.
+///
+/// # Errors
+/// The database's.
+pub async fn delete(tx: &database::Tx, invitation: InvitationId) -> Result<bool, DbErr> {
+    Ok(Entity::delete_by_id(invitation).exec(tx).await?.rows_affected == 1)
+}
+
+/// Takes all invitations of an address out, to make them memberships.
+///
+/// # Errors
+/// The database's.
+pub async fn take_all(tx: &database::Tx, address_key: &str) -> Result<Vec<Invitation>, DbErr> {
+    let rows = Entity::delete_many().filter(Column::EmailKey.eq(address_key)).exec_with_returning(tx).await?;
+    rows.into_iter().map(Invitation::try_from).collect()
+}

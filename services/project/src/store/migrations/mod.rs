@@ -1,0 +1,11 @@
+//! The schema, step by step. Migrations only expand: an older release must be able to run on a newer schema.
+
+mod m1001_projects;
+mod m2001_tasks;
+
+use database::MigrationTrait;
+
+/// Every migration of this service, in order.
+pub fn all() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(m1001_projects::CreateProjects), Box::new(m2001_tasks::CreateTasks)]
+}

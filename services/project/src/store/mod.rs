@@ -1,0 +1,17 @@
+//! What is kept: rows, queries, migrations. Every write takes the transaction it belongs to.
+
+pub mod access;
+pub mod activity;
+pub mod bulk;
+pub mod comment;
+pub mod due;
+pub mod invitation;
+mod json_list;
+pub mod label;
+pub mod member;
+pub mod migrations;
+pub mod project;
+pub mod search;
+pub mod task;
+pub mod task_page;
+pub mod user;
