@@ -18,6 +18,7 @@ use crate::{
     http::{Stack, idempotency::CreateIdempotencyKeys},
     service::{Assembly, Boot, Service},
     settings::{Core, Settings, Source},
+    tasks::Tasks,
 };
 
 /// The settings of one service, read and checked.
@@ -79,10 +80,11 @@ impl Assembled {
         clock: Clock,
         verifier: Arc<Verifier>,
         metrics: Registry,
+        tasks: Tasks,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let Configured { core, own } = configured;
-        let mut boot = Boot { settings: own, db, clock, verifier, metrics, stop };
+        let mut boot = Boot { settings: own, db, clock, verifier, metrics, tasks, stop };
         let Assembly { api, reactions, workers } = S::assemble(&mut boot).await?;
         let document = api.document.clone();
         let stack = Stack::new(S::NAME, api, boot.verifier, core.http, &mut boot.metrics);

@@ -3,15 +3,21 @@
 //! A service implements [`Service`]; [`run`] makes a process of it. Several services in one process are a [`Process`].
 
 pub mod assembled;
+pub mod cli;
 pub mod clock;
 pub mod http;
+pub mod process;
 pub mod service;
 pub mod settings;
+pub mod tasks;
 pub mod telemetry;
 
 pub use assembled::{Assembled, Configured, migrations};
+pub use cli::{Desk, run};
 pub use clock::Clock;
 pub use http::problem::{FieldError, Problem};
 pub use messaging::worker;
+pub use process::{Addresses, Process};
 pub use service::{Api, Assembly, Boot, Service};
 pub use settings::{Settings, Source};
+pub use tasks::Tasks;

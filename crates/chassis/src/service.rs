@@ -13,7 +13,7 @@ use poem_openapi::{OpenApi, OpenApiService};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, settings::Settings};
+use crate::{cli::Desk, clock::Clock, settings::Settings, tasks::Tasks};
 
 /// One of the services.
 #[async_trait::async_trait]
@@ -34,6 +34,20 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// # Errors
     /// Why it cannot start, as one line an operator understands.
     async fn assemble(boot: &mut Boot<Self::Settings>) -> anyhow::Result<Assembly>;
+
+    /// The operator's commands that only this service has: `users promote`.
+    fn commands() -> Vec<clap::Command> {
+        Vec::new()
+    }
+
+    /// Carries out one of [`Service::commands`]; answers what to print.
+    ///
+    /// # Errors
+    /// Why it was not done, as one line an operator understands.
+    async fn command(name: &str, arguments: &clap::ArgMatches, desk: &Desk<Self::Settings>) -> anyhow::Result<String> {
+        let _ = (arguments, desk);
+        anyhow::bail!("{} has no command {name}", Self::NAME)
+    }
 }
 
 /// What a service is put together from.
@@ -48,6 +62,8 @@ pub struct Boot<S> {
     pub verifier: Arc<Verifier>,
     /// Its metrics.
     pub metrics: Registry,
+    /// Runs what it does beside requests and workers; such a task ends by itself when [`Boot::stop`] is cancelled.
+    pub tasks: Tasks,
     /// Cancelled when the process begins to stop; long answers (streams) end then.
     pub stop: CancellationToken,
 }

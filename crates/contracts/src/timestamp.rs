@@ -60,7 +60,8 @@ impl std::ops::Sub<Duration> for Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let clamped = self.0.clamp(jiff::Timestamp::MIN.as_microsecond(), jiff::Timestamp::MAX.as_microsecond());
+        // Whole seconds: jiff refuses the fraction that its own first and last moment have.
+        let clamped = self.0.clamp(jiff::Timestamp::MIN.as_second() * 1_000_000, jiff::Timestamp::MAX.as_second() * 1_000_000);
         match jiff::Timestamp::from_microsecond(clamped) {
             Ok(time) => std::fmt::Display::fmt(&time, f),
             Err(_) => Err(std::fmt::Error),

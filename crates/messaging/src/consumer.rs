@@ -66,7 +66,7 @@ impl Consumer {
     /// When the broker's settings are not accepted.
     pub fn new(broker: Broker, intake: Intake, metrics: Metrics) -> Result<Self, BrokerError> {
         let client = Arc::new(connect(&broker, &intake, &metrics)?);
-        if let Some(positions) = broker.positions() {
+        if let Some(positions) = broker.embedded_positions() {
             let topics = intake
                 .reactions()
                 .topics()
@@ -224,7 +224,7 @@ impl Consumer {
                 // The partition has gone to another replica, which finds these events in the inbox.
                 tracing::debug!(topic, partition, error = %error, "an offset was not stored");
             }
-            if let Some(positions) = self.broker.positions() {
+            if let Some(positions) = self.broker.embedded_positions() {
                 positions.handled(self.intake.consumer(), topic, partition, offset);
             }
         }

@@ -66,6 +66,8 @@ impl Actor {
             uri: path.as_ref().parse().unwrap_or_else(|_| panic!("not a path: {}", path.as_ref())),
             headers,
             body: Vec::new(),
+            chunked: false,
+            raw: false,
         }
     }
 }
@@ -82,6 +84,8 @@ pub struct Call {
     uri: Uri,
     headers: HeaderMap,
     body: Vec<u8>,
+    chunked: bool,
+    raw: bool,
 }
 
 impl Call {
@@ -111,11 +115,24 @@ impl Call {
         self
     }
 
+    /// Sets the bytes of the body, sent in pieces without telling their number.
+    pub fn chunked(self, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { chunked: true, ..self.body(bytes) }
+    }
+
+    /// Takes the answer's bytes as they are: compressed, or broken JSON.
+    pub fn raw(self) -> Self {
+        Self { raw: true, ..self }
+    }
+
     /// Sends it; the answer as it comes, for streams.
     pub async fn stream(self) -> Response {
         let mut request = Request::builder().method(self.method).uri(self.uri).finish();
         *request.headers_mut() = self.headers;
-        if !self.body.is_empty() {
+        if self.chunked {
+            let pieces: Vec<_> = self.body.chunks(16).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+            request.set_body(Body::from_bytes_stream(futures_util::stream::iter(pieces)));
+        } else if !self.body.is_empty() {
             // As every client does that knows the size.
             request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
             request.set_body(Body::from(self.body));
@@ -129,9 +146,10 @@ impl Call {
     /// When the answer breaks off.
     pub async fn send(self) -> Answer {
         let what = format!("{} {}", self.method, self.uri);
+        let raw = self.raw;
         let mut response = self.stream().await;
         let bytes = response.take_body().into_bytes().await.expect("the answer's body");
-        let is_json = response.content_type().is_some_and(|kind| kind.contains("json"));
+        let is_json = !raw && response.content_type().is_some_and(|kind| kind.contains("json"));
         let json = match serde_json::from_slice(&bytes) {
             Ok(json) if is_json => json,
             Err(error) if is_json && !bytes.is_empty() => panic!("{what} answered JSON that is none: {error}"),
@@ -157,7 +175,6 @@ impl IntoFuture for Call {
 
 /// What the service answered.
 #[derive(Debug, Clone)]
-#[must_use = "look at the status at least"]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,

@@ -69,6 +69,34 @@ pub fn check(document: &Value) {
     assert!(wrong.is_empty(), "the OpenAPI document:\n{}", wrong.join("\n"));
 }
 
+/// Holds `document` against the committed `docs/openapi/SERVICE.json`, which the gateway's routes and clients are made from.
+///
+/// # Panics
+/// When it is stale; says how to renew it.
+#[track_caller]
+pub fn check_committed(service: &str, document: &Value) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi").join(format!("{service}.json"));
+    if std::env::var("UPDATE_OPENAPI").is_ok_and(|value| !value.is_empty()) {
+        let text = serde_json::to_string_pretty(&sorted(document)).expect("a JSON text");
+        std::fs::write(&path, text + "\n").unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+    }
+    let committed = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let renew = format!("renew it with: UPDATE_OPENAPI=1 cargo test -p {service} openapi");
+    assert!(committed.as_ref() == Some(document), "docs/openapi/{service}.json is stale; {renew}");
+}
+
+/// Keys in one order, whichever features of serde_json the build has.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: std::collections::BTreeMap<&String, Value> = fields.iter().map(|(key, value)| (key, sorted(value))).collect();
+            Value::Object(fields.into_iter().map(|(key, value)| (key.clone(), value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
 fn complaints(document: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     if !document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")) {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use chassis::{Assembled, Clock, Configured, Service, settings::Layers, worker::{Pace, Step, Worker}};
+use chassis::{Assembled, Clock, Configured, Service, Tasks, settings::Layers, worker::{Pace, Step, Worker}};
 use contracts::{
     Envelope, Event, EventId,
     id::{SessionId, UserId},
@@ -114,9 +114,9 @@ impl<S: Service> TestService<S> {
         let source = TestKeys { ours: keys.public(), app: Arc::clone(&itself) };
         let identity = &configured.core.identity;
         let verifier = Arc::new(Verifier::new(source, &identity.issuer, &identity.audience));
-        let stop = CancellationToken::new();
+        let (tasks, stop) = (Tasks::new(S::NAME), CancellationToken::new());
         let assembled =
-            Assembled::new::<S>(configured, db.clone(), clock.clone(), verifier, Registry::default(), stop.clone());
+            Assembled::new::<S>(configured, db.clone(), clock.clone(), verifier, Registry::default(), tasks, stop.clone());
         let Assembled { endpoint, document, reactions, workers, .. } = assembled.await.expect("the service starts");
 
         let app = Arc::new(App { endpoint, document, keys });

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chassis::Clock;
@@ -17,7 +16,7 @@ use contracts::{
     id::{KeyId, SessionId, TokenId, UserId},
 };
 use database::Db;
-use identity::{Claims, KeySource, Role, Scope};
+use identity::{Claims, Role, Scope};
 use jsonwebtoken::{
     Algorithm, EncodingKey, Header,
     jwk::{
@@ -249,16 +248,6 @@ fn spans(rows: &[store::key::Model]) -> Vec<Span> {
 
 fn place(id: KeyId) -> String {
     format!("signing_keys/{id}")
-}
-
-/// Auth verifies tokens by its own keys, without asking itself over HTTP.
-pub struct OwnKeys(pub Arc<Keyring>);
-
-#[async_trait]
-impl KeySource for OwnKeys {
-    async fn keys(&self) -> Result<JwkSet, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.0.public())
-    }
 }
 
 impl AccessToken {

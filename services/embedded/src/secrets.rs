@@ -4,19 +4,19 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rand::RngCore;
 
-/// Where the secrets of a data folder are; settings name the files, so that no secret passes through here.
+/// The secrets of a data folder, 32 random bytes in base64 each.
 pub(crate) struct Secrets {
     /// Seals auth's signing keys.
-    pub(crate) master_key: PathBuf,
+    pub(crate) master_key: String,
     /// What the gateway shows to auth.
-    pub(crate) introspection: PathBuf,
+    pub(crate) introspection: String,
 }
 
 impl Secrets {
@@ -35,22 +35,24 @@ impl Secrets {
     }
 }
 
-/// A file with 32 random bytes in base64.
-fn file(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
+/// What the file says; makes it when it is missing.
+fn file(folder: &Path, name: &str) -> anyhow::Result<String> {
     let path = folder.join(name);
     if path.exists() {
-        return Ok(path);
+        let secret = fs::read_to_string(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        return Ok(secret.trim().to_owned());
     }
-    let mut secret = [0_u8; 32];
-    rand::rng().fill_bytes(&mut secret);
+    let mut bytes = [0_u8; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    let secret = BASE64_STANDARD.encode(bytes);
     // Written whole under another name first: a power failure must not leave half a key.
     let fresh = folder.join(format!(".{name}.new"));
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(BASE64_STANDARD.encode(secret).as_bytes())?;
+        file.write_all(secret.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &path)
     };
     write().with_context(|| format!("{}: cannot be written; choose another folder with --data", path.display()))?;
-    Ok(path)
+    Ok(secret)
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use chassis::{Assembly, Boot, Service, worker::Pace};
 use database::MigrationTrait;
-use poem::EndpointExt;
+
+/// Between two looks for what is too old, by whole days.
+const JANITOR_PAUSE: Duration = Duration::from_secs(3600);
 
 /// The service.
 pub struct Notification;
@@ -30,16 +32,15 @@ impl Service for Notification {
     }
 
     fn document() -> serde_json::Value {
-        api::operations().document
+        api::document()
     }
 
     async fn assemble(boot: &mut Boot<Self::Settings>) -> anyhow::Result<Assembly> {
         let (db, clock) = (boot.db.clone(), boot.clock.clone());
-        let retention = retention::Retention::new(db.clone(), clock.clone(), boot.settings.clone());
         Ok(Assembly {
+            api: api::new(&db, &clock),
             reactions: reactions::all(&clock),
-            api: api::operations().map(|operations| operations.data(db).data(clock)),
-            workers: vec![(Box::new(retention), Pace::every(Duration::from_secs(3600)))],
+            workers: vec![(Box::new(retention::Retention::new(db, clock, boot.settings.clone())), Pace::every(JANITOR_PAUSE))],
         })
     }
 }

@@ -47,20 +47,19 @@ impl Worker for Retention {
     async fn step(&mut self) -> Result<Step, StepError> {
         let now = self.clock.now();
         let (read, unread) = (now - self.settings.keep_read, now - self.settings.keep_unread);
-        let removed = self
-            .db
-            .write(async |tx| {
-                // Tombstones stay as long as a notification can: an operator may redrive a dead letter that late.
-                let removed = [
-                    notification::remove_read(tx, read, BATCH).await?,
-                    remove_unread(tx, unread).await?,
-                    tombstone::prune(tx, unread, BATCH).await?,
-                ];
-                Ok::<_, DbErr>(removed)
-            })
-            .await?;
+        let removed = self.db.write(async move |tx| remove(tx, read, unread).await).await?;
         Ok(if removed.into_iter().any(|count| count >= u64::from(BATCH)) { Step::Full } else { Step::Drained })
     }
+}
+
+/// Answers how many of each sort went. Tombstones stay as long as a notification can: an operator may redrive a dead letter
+/// that late.
+async fn remove(tx: &Tx, read: Timestamp, unread: Timestamp) -> Result<[u64; 3], DbErr> {
+    Ok([
+        notification::remove_read(tx, read, BATCH).await?,
+        remove_unread(tx, unread).await?,
+        tombstone::prune(tx, unread, BATCH).await?,
+    ])
 }
 
 /// Answers how many were found, of which a user may have read some at the last moment.
@@ -69,12 +68,15 @@ async fn remove_unread(tx: &Tx, before: Timestamp) -> Result<u64, DbErr> {
     if stale.is_empty() {
         return Ok(0);
     }
-    inbox::lock(tx, stale.iter().map(|(user, _)| *user)).await?;
+    let users: Vec<UserId> = stale.iter().map(|(user, _)| *user).collect();
+    inbox::lock(tx, users).await?;
+    let removed = notification::remove_unread(tx, &stale).await?;
+    let changes: Vec<(UserId, i64)> = removed.iter().map(|one| (one.user, -1)).collect();
+    let counts = inbox::change(tx, changes).await?;
     let mut gone: BTreeMap<UserId, Vec<NotificationId>> = BTreeMap::new();
-    for one in notification::remove_unread(tx, &stale).await? {
+    for one in removed {
         gone.entry(one.user).or_default().push(one.id);
     }
-    let counts = inbox::change(tx, gone.iter().flat_map(|(user, ids)| ids.iter().map(|_| (*user, -1)))).await?;
     for (user, mut ids) in gone {
         ids.sort_unstable();
         let unread_count = counts.get(&user).copied().unwrap_or_default();

@@ -4,7 +4,8 @@
 //! concurrent request holds waits for that request's transaction, so two at once cannot both do the work.
 
 use contracts::{Timestamp, id::UserId};
-use database::{MigrationTrait, SchemaManager, Tx};
+use database::{Db, MigrationTrait, SchemaManager, Tx};
+use messaging::worker::{Step, StepError, Worker};
 use poem::http::StatusCode;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, Statement, entity::prelude::*};
 use serde::{Serialize, de::DeserializeOwned};
@@ -115,6 +116,36 @@ impl Key {
             .exec(tx)
             .await?;
         Ok(())
+    }
+}
+
+/// Forgets keys that are older than [`RETENTION`].
+pub(crate) struct Forget {
+    db: Db,
+}
+
+impl Forget {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait::async_trait]
+impl Worker for Forget {
+    fn name(&self) -> &'static str {
+        "idempotency-keys"
+    }
+
+    async fn step(&mut self) -> Result<Step, StepError> {
+        let before = Timestamp::now() - RETENTION;
+        // In small bites: on SQLite every writer waits for this one.
+        let statement = Statement::from_sql_and_values(
+            self.db.backend(),
+            "DELETE FROM idempotency_keys WHERE (owner, key) IN (SELECT owner, key FROM idempotency_keys WHERE created_at < $1 LIMIT 500)",
+            [before.into()],
+        );
+        let removed = self.db.write(async |tx| tx.execute_raw(statement).await).await?.rows_affected();
+        Ok(if removed == 500 { Step::Full } else { Step::Drained })
     }
 }
 

@@ -62,6 +62,14 @@ pub struct Database {
 pub struct Broker {
     /// Where it is.
     pub place: BrokerPlace,
+    /// What topics and groups begin with.
+    pub prefix: String,
+    /// Partitions of a new topic.
+    pub partitions: i32,
+    /// Replicas of a new topic.
+    pub replication: i32,
+    /// How long a new topic keeps events.
+    pub retention: Duration,
     /// Further properties of librdkafka; may hold a password.
     pub properties: BTreeMap<String, String>,
     /// How long to wait for it at start.
@@ -225,11 +233,43 @@ impl Broker {
         let named = bootstrap.as_deref().is_none_or(|text| !text.trim().is_empty());
         source.require(named, "broker.bootstrap must be host:port of a Kafka broker, or embedded");
         let (properties, wait) = (source.take("broker.properties"), source.seconds("broker.wait_s"));
+        let prefix = source.take("broker.prefix");
+        let (partitions, replication) = (source.take("broker.partitions"), source.take("broker.replication"));
+        let positive = partitions.is_none_or(|many: i32| many > 0) && replication.is_none_or(|many: i32| many > 0);
+        source.require(positive, "broker.partitions and broker.replication must be at least 1");
+        let hours: Option<u64> = source.take("broker.retention_hours");
         let place = match bootstrap? {
             text if text == "embedded" => BrokerPlace::Embedded,
             text => BrokerPlace::Cluster(text),
         };
-        Some(Self { place, properties: properties?, wait: wait? })
+        Some(Self {
+            place,
+            prefix: prefix?,
+            partitions: partitions?,
+            replication: replication?,
+            retention: Duration::from_secs(hours?.saturating_mul(3600)),
+            properties: properties?,
+            wait: wait?,
+        })
+    }
+
+    /// For [`messaging::Broker::new`].
+    pub fn messaging(&self, client: &str) -> messaging::broker::Settings {
+        let (servers, usual) = match &self.place {
+            BrokerPlace::Embedded => (None, messaging::broker::Settings::embedded()),
+            BrokerPlace::Cluster(servers) => (Some(servers.clone()), messaging::broker::Settings::servers(servers)),
+        };
+        // In this process more partitions bring no more speed, only more threads and memory.
+        let partitions = if servers.is_some() { self.partitions } else { usual.partitions };
+        messaging::broker::Settings {
+            servers,
+            client: client.to_owned(),
+            prefix: self.prefix.clone(),
+            partitions,
+            replication: self.replication,
+            retention: self.retention,
+            properties: self.properties.clone(),
+        }
     }
 }
 

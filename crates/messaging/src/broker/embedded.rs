@@ -65,7 +65,7 @@ impl EmbeddedCluster {
 
 /// How far each consumer group of this process has come.
 #[derive(Default)]
-pub(crate) struct Positions {
+pub struct Positions {
     groups: Mutex<BTreeMap<String, Group>>,
     moved: watch::Sender<()>,
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use embedded::EmbeddedCluster;
-pub(crate) use embedded::Positions;
+pub use embedded::Positions;
 use rdkafka::{
     ClientConfig, ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -143,7 +143,7 @@ impl Broker {
     }
 
     /// How far each group has come, on the broker inside this process.
-    pub(crate) fn positions(&self) -> Option<&Positions> {
+    pub(crate) fn embedded_positions(&self) -> Option<&Positions> {
         self.inner.embedded.as_ref().map(EmbeddedCluster::positions)
     }
 

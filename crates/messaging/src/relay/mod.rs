@@ -9,18 +9,16 @@
 //! relays that hold one shard for a moment (a lost database session) do no harm either: each publishes in order from
 //! the first row that is not marked, so the first copy of each event is in order.
 
+mod publisher;
 mod window;
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use contracts::Envelope;
 use database::{Db, Leases};
-use rdkafka::{
-    error::KafkaError,
-    message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord},
-};
+use futures_util::future::BoxFuture;
+pub use publisher::{Place, PublishError, Publisher, Record};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -28,9 +26,7 @@ use tokio::{
 use window::{Published, Window};
 
 use crate::{
-    Broker, Metrics,
-    broker::{BrokerError, Log},
-    crash,
+    Broker, Metrics, crash,
     outbox::{self, SHARDS},
     worker::{Pace, Step, StepError, Worker},
 };
@@ -46,7 +42,7 @@ const LONGEST_POLL: Duration = Duration::from_millis(500);
 /// Publishes the outbox of one service; run it with [`Relay::PACE`], one in each replica.
 pub struct Relay {
     db: Db,
-    broker: Broker,
+    publisher: Arc<dyn Publisher>,
     source: String,
     metrics: Metrics,
     leases: Leases,
@@ -63,7 +59,7 @@ struct InFlight {
     topic: String,
     key: String,
     bytes: usize,
-    delivery: DeliveryFuture,
+    delivery: BoxFuture<'static, Result<Place, PublishError>>,
 }
 
 /// A batch was not published; it is tried again.
@@ -71,14 +67,8 @@ struct InFlight {
 enum RelayError {
     #[error("the broker has not acknowledged {0} events within {PATIENCE:?}")]
     Late(usize),
-    #[error("giving an event to the producer")]
-    Enqueue(#[source] KafkaError),
-    #[error("the broker did not take an event")]
-    Refused(#[source] KafkaError),
-    #[error("the producer was closed before it delivered")]
-    Closed,
     #[error(transparent)]
-    Broker(#[from] BrokerError),
+    Publish(#[from] PublishError),
     #[error("reading or marking the outbox")]
     Store(#[from] sea_orm::DbErr),
 }
@@ -95,7 +85,12 @@ impl Relay {
     /// On the broker inside this process, all consumers have to be made before the first relay runs: it waits for those
     /// that it knows.
     pub fn new(db: Db, broker: Broker, service: &str, metrics: Metrics) -> Self {
-        let window = broker.positions().map(|positions| Window::new(positions.watch()));
+        Self::through(db, Arc::new(broker), service, metrics)
+    }
+
+    /// The same through another publisher.
+    pub fn through(db: Db, publisher: Arc<dyn Publisher>, service: &str, metrics: Metrics) -> Self {
+        let window = publisher.positions().map(|positions| Window::new(positions.watch()));
         Self {
             leases: Leases::new(db.clone(), "relay", SHARDS),
             source: format!("/services/{service}"),
@@ -104,14 +99,14 @@ impl Relay {
             poll: SHORTEST_POLL,
             stalled: false,
             db,
-            broker,
+            publisher,
             metrics,
             window,
         }
     }
 
     async fn relay(&mut self) -> Result<Step, RelayError> {
-        if let (Some(window), Some(positions)) = (&mut self.window, self.broker.positions()) {
+        if let (Some(window), Some(positions)) = (&mut self.window, self.publisher.positions()) {
             window.recover(&self.db, positions).await?;
             window.advance(&self.db, positions).await?;
         }
@@ -163,10 +158,9 @@ impl Relay {
         });
         let fit = fit.count();
         rows.truncate(fit);
-        let producer = self.broker.producer()?;
         for row in rows {
             let bytes = size(&row);
-            let delivery = self.enqueue(&producer, &row)?;
+            let delivery = self.publisher.publish(self.record(&row))?;
             self.in_flight.push(InFlight {
                 seq: row.seq,
                 topic: row.topic,
@@ -179,37 +173,22 @@ impl Relay {
         Ok(if fit < claimed { BATCH as usize } else { claimed })
     }
 
-    fn enqueue(&self, producer: &FutureProducer<Log>, row: &outbox::Model) -> Result<DeliveryFuture, RelayError> {
+    fn record(&self, row: &outbox::Model) -> Record {
         let headers = match &row.headers {
+            Some(own) => serde_json::from_str(own).unwrap_or_default(),
             None => self
                 .envelope(row)
                 .headers()
                 .into_iter()
-                .fold(OwnedHeaders::new(), |headers, (name, value)| {
-                    headers.insert(Header {
-                        key: name,
-                        value: Some(&value),
-                    })
-                }),
-            Some(own) => {
-                let own: Vec<(String, String)> = serde_json::from_str(own).unwrap_or_default();
-                own.iter().fold(OwnedHeaders::new(), |headers, (name, value)| {
-                    headers.insert(Header {
-                        key: name,
-                        value: Some(value),
-                    })
-                })
-            }
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
         };
-        let topic = self.broker.physical(&row.topic);
-        let record = FutureRecord::to(&topic)
-            .key(&row.key)
-            .payload(&row.payload)
-            .headers(headers);
-        #[expect(clippy::disallowed_methods, reason = "the one place that publishes")]
-        producer
-            .send_result(record)
-            .map_err(|(error, _)| RelayError::Enqueue(error))
+        Record {
+            topic: row.topic.clone(),
+            key: row.key.clone(),
+            headers,
+            payload: row.payload.clone(),
+        }
     }
 
     fn envelope(&self, row: &outbox::Model) -> Envelope {
@@ -238,19 +217,15 @@ impl Relay {
         for mut sent in std::mem::take(&mut self.in_flight) {
             match timeout_at(deadline, &mut sent.delivery).await {
                 Err(_) => late.push(sent),
-                Ok(Ok(Ok(delivery))) => {
+                Ok(Ok(place)) => {
                     // Later rows of a key that failed count as unsent as well: they must come after it.
                     if !failed.contains(&(sent.topic.clone(), sent.key.clone())) {
-                        acknowledged.push(Published::new(sent.seq, sent.topic, sent.bytes, &delivery));
+                        acknowledged.push(Published::new(sent.seq, sent.topic, sent.bytes, place));
                     }
                 }
-                Ok(Ok(Err((error, _)))) => {
+                Ok(Err(error)) => {
                     failed.insert((sent.topic, sent.key));
-                    failure.get_or_insert(RelayError::Refused(error));
-                }
-                Ok(Err(_)) => {
-                    failed.insert((sent.topic, sent.key));
-                    failure.get_or_insert(RelayError::Closed);
+                    failure.get_or_insert(error);
                 }
             }
         }
@@ -267,7 +242,7 @@ impl Relay {
             self.metrics.publish_batch.observe(seqs.len() as f64);
         }
         match failure {
-            Some(failure) => Err(failure),
+            Some(failure) => Err(failure.into()),
             None if !self.in_flight.is_empty() => Err(RelayError::Late(self.in_flight.len())),
             None => Ok(()),
         }
@@ -277,7 +252,7 @@ impl Relay {
     async fn is_stalled(&self, error: &RelayError) -> bool {
         match error {
             RelayError::Store(_) => false,
-            _ => self.broker.ping(Duration::from_secs(1)).await.is_ok(),
+            _ => self.publisher.answers().await,
         }
     }
 }
@@ -331,7 +306,7 @@ impl Worker for Relay {
                 }
             }
         }
-        if let (Some(window), Some(positions)) = (&mut self.window, self.broker.positions())
+        if let (Some(window), Some(positions)) = (&mut self.window, self.publisher.positions())
             && let Err(error) = window.checkpoint(&self.db, positions).await
         {
             tracing::warn!(error = %error, "the next start publishes more again than it must");

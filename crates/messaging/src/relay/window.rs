@@ -13,10 +13,10 @@ use std::{
 
 use contracts::Topic;
 use database::Db;
-use rdkafka::producer::future_producer::Delivery;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use tokio::{sync::watch, time::Instant};
 
+use super::Place;
 use crate::broker::Positions;
 
 /// Bytes that may be on the broker unhandled; leaves it room for headers and framing.
@@ -33,12 +33,12 @@ pub(super) struct Published {
 }
 
 impl Published {
-    pub(super) fn new(seq: i64, topic: String, bytes: usize, delivery: &Delivery) -> Self {
+    pub(super) fn new(seq: i64, topic: String, bytes: usize, place: Place) -> Self {
         Self {
             seq,
             topic,
-            partition: delivery.partition,
-            offset: delivery.offset,
+            partition: place.partition,
+            offset: place.offset,
             bytes,
         }
     }

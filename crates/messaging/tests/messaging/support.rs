@@ -23,10 +23,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a busy machine; a test that waits this long has failed.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits until `holds`; the only way to wait.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waited = tokio::time::timeout(DEADLINE, async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -36,7 +36,7 @@ pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 /// The broker inside the process, or topics of one's own on the Kafka of `KAFKA_BROKERS`.
-pub async fn broker() -> Broker {
+pub(crate) async fn broker() -> Broker {
     let settings = match std::env::var("KAFKA_BROKERS") {
         Ok(servers) if !servers.is_empty() => {
             let prefix = format!("t{}.", uuid::Uuid::now_v7().simple());
@@ -54,7 +54,7 @@ pub async fn broker() -> Broker {
 }
 
 /// What a client was throttled for; `policy` says what happened.
-pub fn said(key: &str, what: &str) -> ClientThrottled {
+pub(crate) fn said(key: &str, what: &str) -> ClientThrottled {
     ClientThrottled {
         client: key.to_owned(),
         user_id: None,
@@ -63,7 +63,7 @@ pub fn said(key: &str, what: &str) -> ClientThrottled {
     }
 }
 
-pub async fn append(db: &Db, key: &str, what: &str) -> EventId {
+pub(crate) async fn append(db: &Db, key: &str, what: &str) -> EventId {
     db.write(async |tx| messaging::append(tx, &said(key, what)).await)
         .await
         .unwrap()
@@ -97,7 +97,7 @@ impl MigrationTrait for Effects {
     }
 }
 
-pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
     let mut all = messaging::migrations();
     all.push(Box::new(Effects));
     all
@@ -105,13 +105,13 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 
 /// Writes down what it hears, unless told otherwise.
 #[derive(Clone, Default)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// `poison` is accepted.
-    pub healed: Arc<AtomicBool>,
+    pub(crate) healed: Arc<AtomicBool>,
     /// How many more times the database fails in a way that passes.
-    pub outages: Arc<AtomicU32>,
+    pub(crate) outages: Arc<AtomicU32>,
     /// How often it was asked.
-    pub calls: Arc<AtomicU32>,
+    pub(crate) calls: Arc<AtomicU32>,
 }
 
 #[async_trait::async_trait]
@@ -161,20 +161,20 @@ impl Reaction for Listener {
 }
 
 /// A service: its database, and what it does with events.
-pub struct Service {
-    pub database: TestDatabase,
-    pub listener: Listener,
-    pub metrics: Metrics,
-    pub registry: Registry,
-    pub name: String,
+pub(crate) struct Service {
+    pub(crate) database: TestDatabase,
+    pub(crate) listener: Listener,
+    pub(crate) metrics: Metrics,
+    pub(crate) registry: Registry,
+    pub(crate) name: String,
 }
 
 impl Service {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::on(TestDatabase::migrated(&migrations()).await)
     }
 
-    pub fn on(database: TestDatabase) -> Self {
+    pub(crate) fn on(database: TestDatabase) -> Self {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         Self {
@@ -186,28 +186,28 @@ impl Service {
         }
     }
 
-    pub fn db(&self) -> Db {
+    pub(crate) fn db(&self) -> Db {
         self.database.db()
     }
 
-    pub fn reactions(&self) -> Reactions {
+    pub(crate) fn reactions(&self) -> Reactions {
         Reactions::new().on(self.listener.clone())
     }
 
-    pub fn intake(&self) -> Intake {
+    pub(crate) fn intake(&self) -> Intake {
         Intake::new(self.db(), &self.name, "1.2.3", self.reactions())
     }
 
-    pub fn relay(&self, broker: &Broker) -> Relay {
+    pub(crate) fn relay(&self, broker: &Broker) -> Relay {
         Relay::new(self.db(), broker.clone(), &self.name, self.metrics.clone())
     }
 
-    pub fn consumer(&self, broker: &Broker) -> Consumer {
+    pub(crate) fn consumer(&self, broker: &Broker) -> Consumer {
         Consumer::new(broker.clone(), self.intake(), self.metrics.clone()).unwrap()
     }
 
     /// Runs relay and consumer.
-    pub fn run(&self, broker: &Broker) -> Running {
+    pub(crate) fn run(&self, broker: &Broker) -> Running {
         let mut running = Running::default();
         running.consumer(self.consumer(broker));
         running.relay(self.relay(broker));
@@ -215,11 +215,11 @@ impl Service {
     }
 
     /// What was done, in the order it was done.
-    pub async fn effects(&self) -> Vec<(String, String)> {
+    pub(crate) async fn effects(&self) -> Vec<(String, String)> {
         effects(&self.db()).await
     }
 
-    pub async fn effects_by_key(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) async fn effects_by_key(&self) -> BTreeMap<String, Vec<String>> {
         let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, what) in self.effects().await {
             by_key.entry(key).or_default().push(what);
@@ -227,19 +227,19 @@ impl Service {
         by_key
     }
 
-    pub async fn count(&self, sql: &str) -> i64 {
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         count(&self.db(), sql).await
     }
 
     /// The metrics as a scrape shows them.
-    pub fn scrape(&self) -> String {
+    pub(crate) fn scrape(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text
     }
 }
 
-pub async fn effects(db: &Db) -> Vec<(String, String)> {
+pub(crate) async fn effects(db: &Db) -> Vec<(String, String)> {
     let query = Statement::from_string(db.backend(), "SELECT key, what FROM effects ORDER BY seq");
     let rows = db.read().query_all_raw(query).await.unwrap();
     rows.iter()
@@ -247,7 +247,7 @@ pub async fn effects(db: &Db) -> Vec<(String, String)> {
         .collect()
 }
 
-pub async fn count(db: &Db, sql: &str) -> i64 {
+pub(crate) async fn count(db: &Db, sql: &str) -> i64 {
     let row = db
         .read()
         .query_one_raw(Statement::from_string(db.backend(), sql))
@@ -257,25 +257,25 @@ pub async fn count(db: &Db, sql: &str) -> i64 {
     row.try_get_by_index(0).unwrap()
 }
 
-pub const UNSENT: &str = "SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL";
-pub const SENT: &str = "SELECT COUNT(*) FROM outbox WHERE sent_at IS NOT NULL";
-pub const DEAD: &str = "SELECT COUNT(*) FROM dead_letters WHERE state = 'dead'";
-pub const PARKED: &str = "SELECT COUNT(*) FROM dead_letters WHERE state = 'parked'";
+pub(crate) const UNSENT: &str = "SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL";
+pub(crate) const SENT: &str = "SELECT COUNT(*) FROM outbox WHERE sent_at IS NOT NULL";
+pub(crate) const DEAD: &str = "SELECT COUNT(*) FROM dead_letters WHERE state = 'dead'";
+pub(crate) const PARKED: &str = "SELECT COUNT(*) FROM dead_letters WHERE state = 'parked'";
 
 /// What runs beside the test.
 #[derive(Default)]
-pub struct Running {
+pub(crate) struct Running {
     consumers: (CancellationToken, Vec<JoinHandle<()>>),
     relays: (CancellationToken, Vec<JoinHandle<()>>),
 }
 
 impl Running {
-    pub fn consumer(&mut self, consumer: Consumer) {
+    pub(crate) fn consumer(&mut self, consumer: Consumer) {
         let stop = self.consumers.0.clone();
         self.consumers.1.push(tokio::spawn(consumer.run(stop)));
     }
 
-    pub fn relay(&mut self, mut relay: Relay) {
+    pub(crate) fn relay(&mut self, mut relay: Relay) {
         let stop = self.relays.0.clone();
         self.relays.1.push(tokio::spawn(async move {
             worker::run(&mut relay, Relay::PACE, Progress::new("relay"), stop).await;
@@ -283,7 +283,7 @@ impl Running {
     }
 
     /// As a process ends: consumers first, then the relay.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         for (stop, tasks) in [self.consumers, self.relays] {
             stop.cancel();
             for task in tasks {
@@ -297,13 +297,13 @@ impl Running {
 }
 
 /// Steps until there is nothing more to do.
-pub async fn drain(worker: &mut impl Worker) {
+pub(crate) async fn drain(worker: &mut impl Worker) {
     let drained = tokio::time::timeout(DEADLINE, async { while worker.step().await.unwrap() == Step::Full {} });
     drained.await.expect("the worker gets done");
 }
 
 /// Reads a topic from its beginning until `count` messages were seen.
-pub async fn read(broker: &Broker, topic: &str, count: usize) -> Vec<rdkafka::message::OwnedMessage> {
+pub(crate) async fn read(broker: &Broker, topic: &str, count: usize) -> Vec<rdkafka::message::OwnedMessage> {
     use rdkafka::consumer::{Consumer as _, StreamConsumer};
     let consumer: StreamConsumer = rdkafka::ClientConfig::new()
         .set("bootstrap.servers", broker.servers())
@@ -329,7 +329,7 @@ pub async fn read(broker: &Broker, topic: &str, count: usize) -> Vec<rdkafka::me
 }
 
 /// Sends what no relay would send.
-pub async fn send(broker: &Broker, key: Option<&[u8]>, headers: &[(&str, &[u8])], payload: &[u8]) {
+pub(crate) async fn send(broker: &Broker, key: Option<&[u8]>, headers: &[(&str, &[u8])], payload: &[u8]) {
     use rdkafka::{
         message::{Header, OwnedHeaders},
         producer::{FutureProducer, FutureRecord},
@@ -341,7 +341,7 @@ pub async fn send(broker: &Broker, key: Option<&[u8]>, headers: &[(&str, &[u8])]
     let headers = headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
         all.insert(Header {
             key,
-            value: Some(value),
+            value: Some(*value),
         })
     });
     let topic = broker.physical(ClientThrottled::TOPIC.name());

@@ -10,7 +10,6 @@
 
 use std::time::Duration;
 
-use chassis::FieldError;
 use contracts::{
     Timestamp,
     auth::{SessionRevoked, SessionStarted},
@@ -191,9 +190,6 @@ pub enum SessionError {
     /// There is no such session of this user.
     #[error("there is no such session")]
     NotFound,
-    /// Values are missing.
-    #[error("the request is not valid")]
-    Invalid(Vec<FieldError>),
     /// The caller's own session or account has ended.
     #[error(transparent)]
     Caller(#[from] CallerError),

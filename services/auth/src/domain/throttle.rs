@@ -90,6 +90,16 @@ pub fn account_from(email_key: &str, client: &Client) -> String {
     format!("account:{}", secret::digest(&format!("{email_key} {}", client.network)))
 }
 
+/// Counter of a signed-in user who has to tell the password again; strangers cannot touch it.
+pub fn signed_in(email_key: &str) -> String {
+    format!("signed-in:{}", secret::digest(email_key))
+}
+
+/// Counter of a network that asks for mails.
+pub fn mails(client: &Client) -> String {
+    format!("mails:{}", client.network)
+}
+
 /// Counter of a network.
 pub fn network(client: &Client) -> String {
     format!("network:{}", client.network)

@@ -78,6 +78,9 @@ pub enum TokenError {
     /// An answer could not be sealed or opened.
     #[error(transparent)]
     Seal(#[from] crate::seal::SealError),
+    /// An answer could not be written down or read back.
+    #[error("the answer as JSON")]
+    Answer(#[from] serde_json::Error),
     /// The database failed.
     #[error("storing the token")]
     Store(#[from] DbErr),

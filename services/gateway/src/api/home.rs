@@ -38,7 +38,7 @@ pub struct HomeApi {
 /// What concerns the caller, at a glance. A part that cannot be had now is `null` and listed under `degraded`.
 #[derive(Debug, Clone, Serialize, Object)]
 #[oai(example)]
-pub struct Home {
+pub(super) struct Home {
     /// The caller's profile.
     pub me: Option<Value>,
     /// The first page of the caller's projects.

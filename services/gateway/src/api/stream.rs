@@ -27,7 +27,7 @@ use crate::{
 pub struct StreamApi(pub Arc<Parts>);
 
 /// A stream that has begun.
-pub struct Live(Feed);
+pub(super) struct Live(Feed);
 
 #[OpenApi]
 impl StreamApi {

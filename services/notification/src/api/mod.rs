@@ -3,7 +3,8 @@
 pub mod notification;
 pub mod preference;
 
-use chassis::Api;
+use chassis::{Api, Clock};
+use database::Db;
 use poem_openapi::Tags;
 
 /// Groups of operations in the document.
@@ -15,7 +16,18 @@ pub enum Tag {
     Preferences,
 }
 
-/// All operations. They take database and clock from the request.
-pub fn operations() -> Api {
-    Api::new("CloudTaskHub notification", (notification::NotificationApi, preference::PreferenceApi))
+type Operations = (notification::NotificationApi, preference::PreferenceApi);
+
+const TITLE: &str = "CloudTaskHub notification";
+
+/// The OpenAPI document of all operations.
+pub fn document() -> serde_json::Value {
+    Api::document::<Operations>(TITLE)
+}
+
+/// All operations.
+pub fn new(db: &Db, clock: &Clock) -> Api {
+    let notifications = notification::NotificationApi { db: db.clone(), clock: clock.clone() };
+    let operations: Operations = (notifications, preference::PreferenceApi { db: db.clone() });
+    Api::new(TITLE, operations)
 }

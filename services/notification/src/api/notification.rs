@@ -10,7 +10,6 @@ use chassis::{
 use contracts::{id::NotificationId, notification::NotificationRead};
 use database::Db;
 use identity::Bearer;
-use poem::web::Data;
 use poem_openapi::{Object, OpenApi, param::Query};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +20,12 @@ use crate::{
 };
 
 /// Operations on the inbox.
-pub struct NotificationApi;
+pub struct NotificationApi {
+    /// The service's database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+}
 
 /// One entry of the inbox.
 #[derive(Debug, Clone, Serialize, Deserialize, Object)]
@@ -152,7 +156,6 @@ impl NotificationApi {
     async fn list_notifications(
         &self,
         Bearer(caller): Bearer,
-        Data(db): Data<&Db>,
         /// `true`: only those that are unread.
         unread: Query<Option<bool>>,
         /// Items of a page, 1 to 200; 50 without it.
@@ -164,9 +167,9 @@ impl NotificationApi {
         let limit = page::limit(limit.0)?;
         let list = format!("notifications of {} unread {unread}", caller.user);
         let after = page::position::<NotificationId>(&list, cursor.0.as_deref())?;
-        let rows = store::notification::page(db.read(), caller.user, unread, after, limit + 1).await.map_err(NotificationError::from)?;
+        let rows = store::notification::page(self.db.read(), caller.user, unread, after, limit + 1).await.map_err(NotificationError::from)?;
         let actors = rows.iter().filter_map(|row| row.actor_id);
-        let names = store::user::names(db.read(), actors).await.map_err(NotificationError::from)?;
+        let names = store::user::names(self.db.read(), actors).await.map_err(NotificationError::from)?;
         let item = |row: store::notification::Model| {
             let name = row.actor_id.and_then(|actor| names.get(&actor));
             Notification::new(row, name)
@@ -181,14 +184,13 @@ impl NotificationApi {
     async fn mark_notifications_read(
         &self,
         Bearer(caller): Bearer,
-        Data(db): Data<&Db>,
-        Data(clock): Data<&Clock>,
         body: Json<MarkRead>,
     ) -> Result<Json<MarkedRead>, Problem> {
         let MarkRead { ids, all, up_to } = body.0;
         let selection = Selection::parse(ids, all, up_to.as_deref()).map_err(|wrong: Vec<FieldError>| Problem::invalid(wrong))?;
-        let now = clock.now();
-        let answer = db
+        let now = self.clock.now();
+        let answer = self
+            .db
             .write(async |tx| {
                 store::inbox::lock(tx, [caller.user]).await?;
                 let marked = store::notification::mark_read(tx, caller.user, &selection, now).await?;
@@ -210,8 +212,8 @@ impl NotificationApi {
 
     /// Count the caller's unread notifications.
     #[oai(path = "/v1/notifications/unread-count", method = "get", operation_id = "countUnreadNotifications", tag = "Tag::Notifications")]
-    async fn count_unread_notifications(&self, Bearer(caller): Bearer, Data(db): Data<&Db>) -> Result<Json<UnreadCount>, Problem> {
-        let unread_count = store::inbox::unread(db.read(), caller.user).await.map_err(NotificationError::from)?;
+    async fn count_unread_notifications(&self, Bearer(caller): Bearer) -> Result<Json<UnreadCount>, Problem> {
+        let unread_count = store::inbox::unread(self.db.read(), caller.user).await.map_err(NotificationError::from)?;
         Ok(Json(UnreadCount { unread_count }))
     }
 }

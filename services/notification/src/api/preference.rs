@@ -6,7 +6,6 @@ use chassis::{
 };
 use database::Db;
 use identity::Bearer;
-use poem::web::Data;
 use poem_openapi::{Enum, Object, OpenApi, param::Header};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +20,10 @@ use crate::{
 };
 
 /// Operations on preferences.
-pub struct PreferenceApi;
+pub struct PreferenceApi {
+    /// The service's database.
+    pub db: Db,
+}
 
 /// A type of notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
@@ -120,9 +122,8 @@ impl PreferenceApi {
     async fn get_notification_preferences(
         &self,
         Bearer(caller): Bearer,
-        Data(db): Data<&Db>,
     ) -> Result<Tagged<NotificationPreferences>, Problem> {
-        let (preferences, version) = store::preference::find(db.read(), caller.user).await.map_err(PreferenceError::from)?;
+        let (preferences, version) = store::preference::find(self.db.read(), caller.user).await.map_err(PreferenceError::from)?;
         Ok(Tagged { body: (&preferences).into(), version })
     }
 
@@ -138,7 +139,6 @@ impl PreferenceApi {
     async fn replace_notification_preferences(
         &self,
         Bearer(caller): Bearer,
-        Data(db): Data<&Db>,
         /// `ETag` of the preferences that were changed.
         #[oai(name = "If-Match")]
         if_match: Header<Option<String>>,
@@ -148,7 +148,8 @@ impl PreferenceApi {
         let given: Vec<domain::preference::Preference> =
             body.0.preferences.iter().map(|one| domain::preference::Preference { kind: one.kind.into(), in_app: one.in_app }).collect();
         let preferences = Preferences::new(&given).map_err(Problem::invalid)?;
-        let version = db
+        let version = self
+            .db
             .write(async |tx| {
                 let version = store::preference::take(tx, caller.user).await?;
                 expected.check(version).map_err(PreferenceError::Stale)?;

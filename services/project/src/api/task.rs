@@ -215,13 +215,13 @@ pub struct Task {
     pub priority: Priority,
     /// When it is due, in UTC.
     pub due_at: Option<String>,
+    /// Its place: texts compare byte by byte in the order of the project's tasks. They say nothing else, and a project's
+    /// may all be renewed when there is no room between two; the order stays.
+    pub position: String,
     /// Who works on it.
     pub assignee_ids: Vec<String>,
     /// Names of its labels.
     pub labels: Vec<String>,
-    /// Its place: texts compare byte by byte in the order of the project's tasks. They say nothing else, and a project's
-    /// may all be renewed when there is no room between two; the order stays.
-    pub position: String,
     /// Who made it.
     pub created_by: String,
     /// When it was made.

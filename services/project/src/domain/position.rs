@@ -63,7 +63,7 @@ impl Position {
 
     /// The number that the first eight digits are.
     fn count(&self) -> u64 {
-        values(&self.0[..WHOLE]).into_iter().fold(0, |count, value| count * BASE + u64::from(value))
+        self.0.bytes().take(WHOLE).fold(0, |count, digit| count * BASE + u64::from(value(digit)))
     }
 }
 
@@ -84,8 +84,11 @@ fn whole(mut count: u64) -> Position {
 
 /// The digits' values, without zeros at the end: as a fraction these say nothing.
 fn values(text: &str) -> Vec<u8> {
-    let value = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit.saturating_sub(b'a') + 10 };
     text.trim_end_matches('0').bytes().map(value).collect()
+}
+
+fn value(digit: u8) -> u8 {
+    if digit.is_ascii_digit() { digit - b'0' } else { digit.saturating_sub(b'a') + 10 }
 }
 
 /// A fraction between two, never ending in zero; without `high` the upper end is one.

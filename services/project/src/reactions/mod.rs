@@ -9,7 +9,7 @@ use chassis::Clock;
 use messaging::Reactions;
 
 /// All reactions.
-pub fn all(clock: &Clock) -> Reactions {
+pub(crate) fn all(clock: &Clock) -> Reactions {
     Reactions::new()
         .on(user_registered::UserRegisteredReaction { clock: clock.clone() })
         .on(user_updated::UserUpdatedReaction { clock: clock.clone() })

@@ -1,9 +1,18 @@
 //! What teams do with projects, told as stories against the whole service.
 
 mod activity;
+mod bulk;
+mod comments;
 mod directory;
 mod document;
+mod due;
 mod invitations;
+mod labels;
 mod members;
 mod projects;
+mod search;
+mod task_lists;
+mod task_order;
+mod tasks;
 mod team;
+mod work;

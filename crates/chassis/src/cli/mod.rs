@@ -1,0 +1,117 @@
+//! The command line that every service has: `serve`, `migrate`, `openapi`, `healthcheck`, `events …`, and its own commands.
+
+mod events;
+mod health;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use database::Db;
+
+use crate::{
+    assembled::Configured,
+    clock::Clock,
+    process::{self, Process, USAGE, complain},
+    service::Service,
+    settings::{Environment, Layers},
+};
+
+/// What a service's own command has before it.
+pub struct Desk<S> {
+    /// The service's settings.
+    pub settings: S,
+    /// Its database, migrated.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// `main` of a service's binary.
+pub fn run<S: Service>() -> ExitCode {
+    let matches = command::<S>().get_matches();
+    match matches.subcommand() {
+        None | Some(("serve", _)) => Process::new(S::NAME).service::<S>("").run(),
+        Some(_) => execute::<S>(&matches, Layers::of_service::<S>().environment(&Environment::of_process())),
+    }
+}
+
+/// The command line of `S`; the embedded hub has one of each service below its own.
+pub fn command<S: Service>() -> Command {
+    Command::new(S::NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(format!("The {} service of CloudTaskHub. Settings: CLOUDTASKHUB_… variables, or a file named by CLOUDTASKHUB_CONFIG.", S::NAME))
+        .subcommand(Command::new("serve").about("Run the service (the default)"))
+        .subcommand(Command::new("migrate").about("Bring the database to this release's schema, and end"))
+        .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
+        .subcommand(
+            Command::new("healthcheck")
+                .about("Ask the running service how it is; exit 0 when it is well")
+                .arg(Arg::new("live").long("live").action(ArgAction::SetTrue).help("Ask /livez instead of /readyz")),
+        )
+        .subcommand(events::command())
+        .subcommands(S::commands())
+}
+
+/// Carries out a command other than `serve` with settings from `layers`.
+pub fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitCode {
+    let (figment, mut mistakes) = layers.finish();
+    let Some((name, arguments)) = matches.subcommand() else {
+        complain(S::NAME, "no command is given; --help lists them");
+        return ExitCode::from(USAGE);
+    };
+    // These two need no more than they ask for: no database, no secret.
+    match name {
+        "openapi" => return tell(S::NAME, serde_json::to_string_pretty(&S::document()).map_err(Into::into)),
+        "healthcheck" => return tell(S::NAME, health::check(&figment, arguments.get_flag("live"))),
+        _ => {}
+    }
+    let configured = match Configured::<S>::read(&figment) {
+        Ok(configured) if mistakes.is_empty() => configured,
+        Ok(_) => return refuse::<S>(&mistakes),
+        Err(more) => {
+            mistakes.extend(more);
+            return refuse::<S>(&mistakes);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell(S::NAME, Err(error.into())),
+    };
+    let done = runtime.block_on(carry_out::<S>(name, arguments, configured));
+    runtime.shutdown_background();
+    tell(S::NAME, done)
+}
+
+async fn carry_out<S: Service>(name: &str, arguments: &ArgMatches, configured: Configured<S>) -> anyhow::Result<String> {
+    let db = process::open(&configured.core.database).await?;
+    let applied = database::migrate(&db, &crate::migrations::<S>()).await?;
+    let answer = match name {
+        "migrate" if applied.is_empty() => "the schema is up to date".to_owned(),
+        "migrate" => applied.iter().map(|name| format!("applied {name}")).collect::<Vec<_>>().join("\n"),
+        "events" => events::execute::<S>(arguments, configured, &db).await?,
+        own => S::command(own, arguments, &Desk { settings: configured.own, db: db.clone(), clock: Clock::system() }).await?,
+    };
+    db.close().await?;
+    Ok(answer)
+}
+
+fn refuse<S: Service>(mistakes: &[String]) -> ExitCode {
+    for mistake in mistakes {
+        complain(S::NAME, mistake);
+    }
+    ExitCode::from(USAGE)
+}
+
+fn tell(name: &str, done: anyhow::Result<String>) -> ExitCode {
+    match done {
+        Ok(text) => {
+            // `… | head` closes the pipe: nothing to complain about.
+            let _ = writeln!(std::io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(name, &messaging::worker::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The public listener: one address, one or several hosts behind it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use poem::{
+    Endpoint, Request, Response,
+    endpoint::BoxEndpoint,
+    http::{header, uri::Scheme},
+    listener::Acceptor,
+    web::{LocalAddr, RemoteAddr},
+};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::http::problem::Problem;
+
+/// Takes `address` for this process.
+///
+/// # Errors
+/// One line that says what to do.
+pub(super) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!("{address} is occupied by another process; stop that one, or choose another port ({setting})")
+        }
+        _ => anyhow::anyhow!("cannot listen on {address} ({setting}): {error}"),
+    })
+}
+
+/// Accepts connections for poem, which itself would spin when there are no file descriptors left, and leave Nagle's
+/// algorithm on: an answer in two writes would then wait for the client's delayed acknowledgement, 40 ms.
+pub(super) struct Connections(pub(super) TcpListener);
+
+impl Acceptor for Connections {
+    type Io = TcpStream;
+
+    fn local_addr(&self) -> Vec<LocalAddr> {
+        self.0.local_addr().map(|address| LocalAddr(address.into())).into_iter().collect()
+    }
+
+    async fn accept(&mut self) -> std::io::Result<(TcpStream, LocalAddr, RemoteAddr, Scheme)> {
+        loop {
+            match self.0.accept().await {
+                Ok((stream, remote)) => {
+                    // A socket that refuses has been closed by its peer.
+                    let _ = stream.set_nodelay(true);
+                    let local = LocalAddr(stream.local_addr().map(Into::into).unwrap_or_default());
+                    return Ok((stream, local, RemoteAddr(remote.into()), Scheme::HTTP));
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
+/// Finds the service by the first part of the host: `auth.localhost:8080` is `auth`.
+pub(super) struct Hosts {
+    services: Vec<(&'static str, BoxEndpoint<'static, Response>)>,
+    /// Answers hosts that name no service.
+    front: Option<usize>,
+}
+
+impl Hosts {
+    /// A single service answers every host.
+    pub(super) fn new(services: Vec<(&'static str, BoxEndpoint<'static, Response>)>, front: Option<&str>) -> Self {
+        let front = match services.len() {
+            1 => Some(0),
+            _ => front.and_then(|front| services.iter().position(|(name, _)| *name == front)),
+        };
+        Self { services, front }
+    }
+
+    fn of(&self, request: &Request) -> Option<&BoxEndpoint<'static, Response>> {
+        let host = || request.headers().get(header::HOST)?.to_str().ok();
+        let named = if self.services.len() > 1 {
+            // HTTP/2 has the host in the URI.
+            let label = request.uri().host().or_else(host).and_then(|host| host.split(['.', ':']).next());
+            label.and_then(|label| self.services.iter().find(|(name, _)| label.eq_ignore_ascii_case(name)))
+        } else {
+            None
+        };
+        named.or_else(|| self.services.get(self.front?)).map(|(_, endpoint)| endpoint)
+    }
+}
+
+impl Endpoint for Hosts {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        match self.of(&request) {
+            Some(service) => service.call(request).await,
+            None => {
+                let names: Vec<&str> = self.services.iter().map(|(name, _)| *name).collect();
+                let detail = format!("no service has this host; there are {}", names.join(", "));
+                Ok(Problem::not_found("no-such-host", detail).render(None))
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What auth does by itself: keys are renewed, mails sent, what is over is tidied away.
+
+mod janitor;
+mod keys;
+mod mail;
+mod transport;
+
+pub use janitor::Janitor;
+pub use keys::KeyKeeper;
+pub use mail::Mailer;
+pub use transport::{SendError, Transport};

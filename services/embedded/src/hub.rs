@@ -1,0 +1,126 @@
+//! Where everything is in an embedded hub, as settings of the services.
+
+use std::{
+    fs::{self, File},
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use auth::Auth;
+use chassis::{
+    Process, Service, cli,
+    settings::{Environment, Layers},
+};
+use clap::ArgMatches;
+use gateway::Gateway;
+use notification::Notification;
+use project::Project;
+
+use crate::{Place, banner, secrets::Secrets};
+
+/// Runs the hub until it is told to stop.
+pub(crate) fn serve(place: &Place, otlp: Option<&str>) -> anyhow::Result<ExitCode> {
+    let data = folder(&place.data)?;
+    let _lock = lock(&data)?;
+    let data_shown = data.clone();
+    let process = Process::new("cloudtaskhub")
+        .front(Gateway::NAME)
+        .defaults(defaults(place, &data)?)
+        .overrides(otlp.map_or_else(String::new, |endpoint| format!("[telemetry]\notlp_endpoint = {}", quoted(endpoint))))
+        .service::<Gateway>(database::<Gateway>(&data))
+        .service::<Auth>(database::<Auth>(&data))
+        .service::<Project>(database::<Project>(&data))
+        .service::<Notification>(database::<Notification>(&data))
+        .on_ready(move |addresses| banner::show(addresses, &data_shown));
+    Ok(process.run())
+}
+
+/// Carries out an operator's command of one service.
+pub(crate) fn operate<S: Service>(place: &Place, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let data = folder(&place.data)?;
+    if let Some(("serve", _)) = matches.subcommand() {
+        bail!("in one process the services run together: cloudtaskhub serve");
+    }
+    let layers = Layers::of_service::<S>()
+        .within("defaults", &defaults(place, &data)?)
+        .environment(&Environment::of_process())
+        .toml(S::NAME, &database::<S>(&data));
+    Ok(cli::execute::<S>(matches, layers))
+}
+
+/// The data folder by its full name; made when it is missing.
+fn folder(data: &Path) -> anyhow::Result<PathBuf> {
+    let hint = || format!("{}: cannot be used as data folder; choose another with --data", data.display());
+    fs::create_dir_all(data).with_context(hint)?;
+    data.canonicalize().with_context(hint)
+}
+
+/// Two hubs on one folder would publish each other's events.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join("lock");
+    let file = File::create(&path).with_context(|| format!("{}: cannot be written", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!("{}: another hub runs in this folder; stop it, or choose another with --data", data.display())
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("{}: cannot be locked", path.display())),
+    }
+}
+
+/// Settings that all services share, under file and environment.
+fn defaults(place: &Place, data: &Path) -> anyhow::Result<String> {
+    let Secrets { master_key, introspection } = Secrets::in_folder(data)?;
+    let port = place.port;
+    let internal = match place.internal_port {
+        Some(internal) => internal,
+        None => port.checked_add(1).context("--port must be less than 65535, or --internal-port given")?,
+    };
+    let own = Ipv4Addr::LOCALHOST;
+    let mail = quoted(&format!("file://{}", data.join("mail").display()));
+    let upstreams: String = [Auth::NAME, Project::NAME, Notification::NAME]
+        .map(|name| format!("[gateway.upstreams.{name}]\nurl = \"http://{own}:{port}\"\nhost = \"{name}.localhost\"\n"))
+        .concat();
+    Ok(format!(
+        r#"
+[http]
+listen = "{own}:{port}"
+internal_listen = "{own}:{internal}"
+
+[broker]
+bootstrap = "embedded"
+
+[identity]
+issuer = "http://auth.localhost:{port}"
+jwks_url = "http://{own}:{port}/.well-known/jwks.json"
+jwks_host = "auth.localhost"
+introspection_secret = "{introspection}"
+
+[telemetry]
+log_format = "human"
+log_filter = "warn"
+
+[process]
+drain_ms = 0
+stop_s = 10
+
+[auth]
+master_key = "{master_key}"
+public_url = "http://auth.localhost:{port}"
+mail_url = {mail}
+
+{upstreams}"#
+    ))
+}
+
+fn database<S: Service>(data: &Path) -> String {
+    let file = data.join(format!("{}.db", S::NAME));
+    format!("[database]\nurl = {}\n", quoted(&format!("sqlite://{}?mode=rwc", file.display())))
+}
+
+/// A TOML text; what TOML would take for an escape is none.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

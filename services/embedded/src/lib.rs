@@ -1,0 +1,92 @@
+//! All services in one process: `make run`.
+//!
+//! They are the services as they run anywhere: six hosts on one port, each with a database of its own (SQLite files in the
+//! data folder), the gateway calling the others over HTTP, and every reaction going through a broker that speaks Kafka's
+//! protocol. Only where things are is decided here.
+
+mod banner;
+mod demo;
+mod hub;
+mod secrets;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use auth::Auth;
+use chassis::cli;
+use clap::{Args, Command, FromArgMatches, Subcommand};
+use gateway::Gateway;
+use notification::Notification;
+use project::Project;
+
+/// Where the hub is.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// Folder for databases, secrets and mails
+    #[arg(long, global = true, default_value = "./data")]
+    data: PathBuf,
+    /// Port of the public API, on the loopback address
+    #[arg(long, global = true, default_value_t = 8080)]
+    port: u16,
+    /// Port of /livez, /readyz and /metrics; the one after --port unless given
+    #[arg(long, global = true)]
+    internal_port: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Own {
+    /// Run the hub
+    Serve {
+        /// Where traces go: http://localhost:4317 (OTLP over gRPC)
+        #[arg(long)]
+        otlp: Option<String>,
+    },
+    /// Fill a running hub with a believable team
+    Demo(demo::Options),
+}
+
+/// `main` of the hub's binary.
+pub fn main() -> ExitCode {
+    let command = Command::new("cloudtaskhub")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A team task hub: all services in one process.")
+        .subcommand_required(true)
+        .arg_required_else_help(true);
+    let command = Own::augment_subcommands(Place::augment_args(command)).subcommands([
+        cli::command::<Auth>(),
+        cli::command::<Gateway>(),
+        cli::command::<Notification>(),
+        cli::command::<Project>(),
+    ]);
+    let matches = command.get_matches();
+    let place = match Place::from_arg_matches(&matches) {
+        Ok(place) => place,
+        Err(error) => error.exit(),
+    };
+    let done = match matches.subcommand() {
+        Some(("auth", own)) => hub::operate::<Auth>(&place, own),
+        Some(("gateway", own)) => hub::operate::<Gateway>(&place, own),
+        Some(("notification", own)) => hub::operate::<Notification>(&place, own),
+        Some(("project", own)) => hub::operate::<Project>(&place, own),
+        _ => match Own::from_arg_matches(&matches) {
+            Ok(Own::Serve { otlp }) => hub::serve(&place, otlp.as_deref()),
+            Ok(Own::Demo(options)) => fill(options),
+            Err(error) => error.exit(),
+        },
+    };
+    done.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn fill(options: demo::Options) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(demo::run(options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line, causes included.
+#[expect(clippy::print_stderr, reason = "this is where errors end")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("cloudtaskhub: {}", chassis::worker::chain(error.as_ref()));
+}

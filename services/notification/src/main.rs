@@ -1,0 +1,7 @@
+//! The notification service: see the crate's documentation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chassis::run::<notification::Notification>()
+}

@@ -1,0 +1,12 @@
+//! User stories of notification, on SQLite or, when `DATABASE_URL` is set, on PostgreSQL.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+mod badge;
+mod contract;
+mod inbox;
+mod order;
+mod preferences;
+mod reactions;
+mod retention;
+mod world;

@@ -1,0 +1,5 @@
+//! The project service as a process.
+
+fn main() -> std::process::ExitCode {
+    chassis::run::<project::Project>()
+}
