@@ -89,7 +89,7 @@ pub fn command(data: &Path, port: u16) -> Command {
 }
 
 fn built_binary() -> PathBuf {
-    // Beside the test's own binary: target/debug/deps/stories-… → target/debug/hub-under-test.
+    // Beside the test's own binary: target/debug/deps/acceptance-… → target/debug/hub-under-test.
     let mut path = std::env::current_exe().expect("this program has a path");
     path.pop();
     if path.ends_with("deps") {

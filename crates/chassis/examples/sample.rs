@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 /// The service.
-pub struct Sample;
+pub(crate) struct Sample;
 
 /// What it can be set to.
-pub struct SampleSettings {
+pub(crate) struct SampleSettings {
     sabotage: String,
 }
 
@@ -32,7 +32,10 @@ impl Settings for SampleSettings {
     fn parse(source: &mut Source<'_>) -> Option<Self> {
         let sabotage = source.take("sample.sabotage");
         let most: Option<u32> = source.take("sample.most");
-        source.require(most.is_none_or(|most| most <= 10), "sample.most must be at most 10, or the answers get long");
+        source.require(
+            most.is_none_or(|most| most <= 10),
+            "sample.most must be at most 10, or the answers get long",
+        );
         // Only read: a secret must not show up anywhere.
         let password = source.secret("sample.password");
         password?;
@@ -56,7 +59,12 @@ impl Service for Sample {
     async fn assemble(boot: &mut Boot<SampleSettings>) -> anyhow::Result<Assembly> {
         let worker: Box<dyn Worker> = Box::new(Saboteur(boot.settings.sabotage == "worker"));
         Ok(Assembly {
-            api: Api::new("Sample", NoteApi { stop: boot.stop.clone() }),
+            api: Api::new(
+                "Sample",
+                NoteApi {
+                    stop: boot.stop.clone(),
+                },
+            ),
             reactions: messaging::Reactions::new(),
             workers: vec![(worker, Pace::every(Duration::from_millis(50)))],
         })
@@ -88,18 +96,21 @@ enum Tag {
 #[derive(Debug, Clone, Serialize, Deserialize, Object)]
 #[serde(deny_unknown_fields)]
 #[oai(example)]
-pub struct Note {
+pub(crate) struct Note {
     /// What it says.
-    pub title: String,
+    title: String,
     /// How often.
     #[serde(default)]
     #[oai(default)]
-    pub count: u32,
+    count: u32,
 }
 
 impl poem_openapi::types::Example for Note {
     fn example() -> Self {
-        Self { title: "Fix the valve".to_owned(), count: 1 }
+        Self {
+            title: "Fix the valve".to_owned(),
+            count: 1,
+        }
     }
 }
 
@@ -127,17 +138,37 @@ struct Outer(#[source] Inner);
 #[OpenApi]
 impl NoteApi {
     /// Take a note.
-    #[oai(path = "/v1/auth/verify", method = "post", operation_id = "takeNote", tag = "Tag::Notes")]
+    #[oai(
+        path = "/v1/auth/verify",
+        method = "post",
+        operation_id = "takeNote",
+        tag = "Tag::Notes"
+    )]
     async fn take(&self, body: Json<Note>) -> Result<Created<Note>, Problem> {
-        Ok(Created { location: "/v1/notes/1".to_owned(), version: Some(1), body: body.0 })
+        Ok(Created {
+            location: "/v1/notes/1".to_owned(),
+            version: Some(1),
+            body: body.0,
+        })
     }
 
     /// List the caller's notes.
     #[oai(path = "/v1/tasks/:id", method = "get", operation_id = "getNote", tag = "Tag::Notes")]
-    async fn get(&self, Bearer(_caller): Bearer, id: Path<String>, limit: Query<Option<u64>>) -> Result<Json<Note>, Problem> {
+    async fn get(
+        &self,
+        Bearer(_caller): Bearer,
+        id: Path<String>,
+        limit: Query<Option<u64>>,
+    ) -> Result<Json<Note>, Problem> {
         match id.0.as_str() {
-            "large" => Ok(Json(Note { title: "x".repeat(100_000), count: 1 })),
-            "mine" => Ok(Json(Note { title: "small".to_owned(), count: u32::try_from(limit.0.unwrap_or(0)).unwrap_or(0) })),
+            "large" => Ok(Json(Note {
+                title: "x".repeat(100_000),
+                count: 1,
+            })),
+            "mine" => Ok(Json(Note {
+                title: "small".to_owned(),
+                count: u32::try_from(limit.0.unwrap_or(0)).unwrap_or(0),
+            })),
             _ => Err(Problem::not_found("note-not-found", "no such note")),
         }
     }
@@ -153,7 +184,12 @@ impl NoteApi {
     }
 
     /// Answer in `count` pieces, one every 20 ms.
-    #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "pieces", tag = "Tag::Notes")]
+    #[oai(
+        path = "/.well-known/openid-configuration",
+        method = "get",
+        operation_id = "pieces",
+        tag = "Tag::Notes"
+    )]
     async fn pieces(&self, count: Query<u32>) -> Result<Pieces, Problem> {
         let pieces = futures_util::stream::unfold(0, move |sent| async move {
             if sent == count.0 {
@@ -166,7 +202,12 @@ impl NoteApi {
     }
 
     /// Say hello, and goodbye when the process stops.
-    #[oai(path = "/.well-known/openid-configuration", method = "get", operation_id = "stream", tag = "Tag::Notes")]
+    #[oai(
+        path = "/v1/auth/refresh",
+        method = "post",
+        operation_id = "stream",
+        tag = "Tag::Notes"
+    )]
     async fn stream(&self) -> Result<Pieces, Problem> {
         let stop = self.stop.clone();
         let words = futures_util::stream::unfold(0, move |said| {

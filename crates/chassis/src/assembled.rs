@@ -84,10 +84,29 @@ impl Assembled {
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let Configured { core, own } = configured;
-        let mut boot = Boot { settings: own, db, clock, verifier, metrics, tasks, stop };
-        let Assembly { api, reactions, workers } = S::assemble(&mut boot).await?;
+        let mut boot = Boot {
+            settings: own,
+            db,
+            clock,
+            verifier,
+            metrics,
+            tasks,
+            stop,
+        };
+        let Assembly {
+            api,
+            reactions,
+            workers,
+        } = S::assemble(&mut boot).await?;
         let document = api.document.clone();
         let stack = Stack::new(S::NAME, api, boot.verifier, core.http, &mut boot.metrics);
-        Ok(Self { db: boot.db, endpoint: stack.boxed(), document, reactions, workers, metrics: boot.metrics })
+        Ok(Self {
+            db: boot.db,
+            endpoint: stack.boxed(),
+            document,
+            reactions,
+            workers,
+            metrics: boot.metrics,
+        })
     }
 }

@@ -90,7 +90,10 @@ impl Api {
     /// The operations of `operations`, documented under `title`.
     pub fn new<T: OpenApi + 'static>(title: &str, operations: T) -> Self {
         let endpoint = OpenApiService::new(operations, title, env!("CARGO_PKG_VERSION")).into_endpoint();
-        Self { endpoint, document: Self::document::<T>(title) }
+        Self {
+            endpoint,
+            document: Self::document::<T>(title),
+        }
     }
 
     /// The document of the operations `T` alone, for [`Service::document`].
@@ -100,7 +103,13 @@ impl Api {
 
     /// Wraps the endpoint: data that handlers ask for, middleware of one service.
     #[must_use]
-    pub fn map<E: Endpoint<Output = Response> + 'static>(self, wrap: impl FnOnce(BoxEndpoint<'static, Response>) -> E) -> Self {
-        Self { endpoint: wrap(self.endpoint).boxed(), document: self.document }
+    pub fn map<E: Endpoint<Output = Response> + 'static>(
+        self,
+        wrap: impl FnOnce(BoxEndpoint<'static, Response>) -> E,
+    ) -> Self {
+        Self {
+            endpoint: wrap(self.endpoint).boxed(),
+            document: self.document,
+        }
     }
 }

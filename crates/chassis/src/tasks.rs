@@ -39,26 +39,38 @@ impl Default for Tasks {
 impl Tasks {
     /// A group of `service`.
     pub fn new(service: &'static str) -> Self {
-        Self { service, tracker: TaskTracker::new(), running: Arc::default(), failed: watch::Sender::new(None) }
+        Self {
+            service,
+            tracker: TaskTracker::new(),
+            running: Arc::default(),
+            failed: watch::Sender::new(None),
+        }
     }
 
     /// The same group, on behalf of `service`.
     #[must_use]
     pub fn of(&self, service: &'static str) -> Self {
-        Self { service, ..self.clone() }
+        Self {
+            service,
+            ..self.clone()
+        }
     }
 
     /// A group of its own, whose panics end the process as this one's do.
     #[must_use]
     pub(crate) fn group(&self) -> Self {
-        Self { failed: self.failed.clone(), ..Self::new(self.service) }
+        Self {
+            failed: self.failed.clone(),
+            ..Self::new(self.service)
+        }
     }
 
     /// Runs `work` in the background. It must end by itself when the process stops.
     pub fn spawn(&self, name: impl Into<String>, work: impl Future<Output = ()> + Send + 'static) {
         let name = name.into();
         // Not exported (see telemetry): it lasts as long as the process and would be the parent of everything.
-        let span = tracing::info_span!(target: "chassis::task", parent: None, "task", service = self.service, task = %name);
+        let span =
+            tracing::info_span!(target: "chassis::task", parent: None, "task", service = self.service, task = %name);
         let id = {
             let mut running = self.running();
             running.next += 1;
@@ -74,7 +86,10 @@ impl Tasks {
                 tasks.failed.send_replace(Some(name));
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "the one place that spawns: named, traced, joined")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that spawns: named, traced, joined"
+        )]
         tokio::spawn(self.tracker.track_future(work.instrument(span)));
     }
 
@@ -125,6 +140,9 @@ mod tests {
         let tasks = Tasks::new("project");
         tasks.spawn("quick", async {});
         tasks.spawn("endless", std::future::pending());
-        assert_eq!(tasks.join(Duration::from_millis(50)).await, Err(vec!["endless".to_owned()]));
+        assert_eq!(
+            tasks.join(Duration::from_millis(50)).await,
+            Err(vec!["endless".to_owned()])
+        );
     }
 }

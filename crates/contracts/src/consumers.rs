@@ -6,26 +6,56 @@
 use crate::event::{TYPE_PREFIX, catalogue};
 
 /// Each consumer with the short names of the types it reacts to.
-const TABLE: &[(&str, &[&str])] = &[(
-    "notification",
-    &[
-        "user.registered.v1",
-        "user.updated.v1",
-        "user.disabled.v1",
-        "user.enabled.v1",
-        "user.password_changed.v1",
-        "session.started.v1",
-        "project.deleted.v1",
-        "member.added.v1",
-        "member.removed.v1",
-        "task.assigned.v1",
-        "task.deleted.v1",
-        "task.due_soon.v1",
-        "comment.created.v1",
-        "comment.updated.v1",
-        "comment.deleted.v1",
-    ],
-)];
+const TABLE: &[(&str, &[&str])] = &[
+    (
+        "gateway",
+        &[
+            "user.updated.v1",
+            "user.disabled.v1",
+            "session.revoked.v1",
+            "token.revoked.v1",
+            "project.created.v1",
+            "project.updated.v1",
+            "project.deleted.v1",
+            "member.invited.v1",
+            "member.added.v1",
+            "member.role_changed.v1",
+            "member.removed.v1",
+            "task.created.v1",
+            "task.updated.v1",
+            "task.assigned.v1",
+            "task.moved.v1",
+            "task.deleted.v1",
+            "task.due_soon.v1",
+            "comment.created.v1",
+            "comment.updated.v1",
+            "comment.deleted.v1",
+            "notification.created.v1",
+            "notification.read.v1",
+        ],
+    ),
+    ("project", &["user.registered.v1", "user.updated.v1", "user.disabled.v1", "user.enabled.v1"]),
+    (
+        "notification",
+        &[
+            "user.registered.v1",
+            "user.updated.v1",
+            "user.disabled.v1",
+            "user.enabled.v1",
+            "user.password_changed.v1",
+            "session.started.v1",
+            "project.deleted.v1",
+            "member.added.v1",
+            "member.removed.v1",
+            "task.assigned.v1",
+            "task.deleted.v1",
+            "task.due_soon.v1",
+            "comment.created.v1",
+            "comment.updated.v1",
+            "comment.deleted.v1",
+        ],
+    ),
+];
 
 /// The services that react to `event_type`.
 pub fn of(event_type: &str) -> Vec<&'static str> {

@@ -63,7 +63,10 @@ impl Actor {
         Call {
             app: Arc::clone(&self.app),
             method: method.parse().expect("a method"),
-            uri: path.as_ref().parse().unwrap_or_else(|_| panic!("not a path: {}", path.as_ref())),
+            uri: path
+                .as_ref()
+                .parse()
+                .unwrap_or_else(|_| panic!("not a path: {}", path.as_ref())),
             headers,
             body: Vec::new(),
             chunked: false,
@@ -94,7 +97,8 @@ impl Call {
     /// # Panics
     /// When it cannot be written in HTTP.
     pub fn header(mut self, name: &str, text: &str) -> Self {
-        self.headers.insert(HeaderName::try_from(name).expect("a header's name"), value(text));
+        self.headers
+            .insert(HeaderName::try_from(name).expect("a header's name"), value(text));
         self
     }
 
@@ -105,8 +109,12 @@ impl Call {
 
     /// Sets a form as the body.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        let encoded: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
-        self.header("content-type", "application/x-www-form-urlencoded").body(encoded.join("&"))
+        let encoded: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", percent(name), percent(value)))
+            .collect();
+        self.header("content-type", "application/x-www-form-urlencoded")
+            .body(encoded.join("&"))
     }
 
     /// Sets the bytes of the body; its type by [`Call::header`].
@@ -117,7 +125,10 @@ impl Call {
 
     /// Sets the bytes of the body, sent in pieces without telling their number.
     pub fn chunked(self, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { chunked: true, ..self.body(bytes) }
+        Self {
+            chunked: true,
+            ..self.body(bytes)
+        }
     }
 
     /// Takes the answer's bytes as they are: compressed, or broken JSON.
@@ -130,11 +141,17 @@ impl Call {
         let mut request = Request::builder().method(self.method).uri(self.uri).finish();
         *request.headers_mut() = self.headers;
         if self.chunked {
-            let pieces: Vec<_> = self.body.chunks(16).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+            let pieces: Vec<_> = self
+                .body
+                .chunks(16)
+                .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+                .collect();
             request.set_body(Body::from_bytes_stream(futures_util::stream::iter(pieces)));
         } else if !self.body.is_empty() {
             // As every client does that knows the size.
-            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            request
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
             request.set_body(Body::from(self.body));
         }
         self.app.call(request).await
@@ -155,13 +172,27 @@ impl Call {
             Err(error) if is_json && !bytes.is_empty() => panic!("{what} answered JSON that is none: {error}"),
             _ => Value::Null,
         };
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), bytes: bytes.into(), json, what }
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            bytes: bytes.into(),
+            json,
+            what,
+        }
     }
 }
 
 fn percent(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }
 
 impl IntoFuture for Call {
@@ -194,7 +225,14 @@ impl Answer {
     /// When it has another; shows the body.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{} answered {}: {}", self.what, self.status, self.text());
+        assert_eq!(
+            self.status,
+            status,
+            "{} answered {}: {}",
+            self.what,
+            self.status,
+            self.text()
+        );
         self
     }
 
@@ -214,14 +252,33 @@ impl Answer {
     /// When it is no problem as RFC 9457 has it.
     #[track_caller]
     pub fn problem(&self) -> &str {
-        let kind = self.json["type"].as_str().and_then(|kind| kind.strip_prefix("urn:cloudtaskhub:problem:"));
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}: {}", self.what, self.text());
-        assert_eq!(self.json["status"].as_u64(), Some(u64::from(self.status)), "{}: {}", self.what, self.text());
+        let kind = self.json["type"]
+            .as_str()
+            .and_then(|kind| kind.strip_prefix("urn:cloudtaskhub:problem:"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{}: {}",
+            self.what,
+            self.text()
+        );
+        assert_eq!(
+            self.json["status"].as_u64(),
+            Some(u64::from(self.status)),
+            "{}: {}",
+            self.what,
+            self.text()
+        );
         kind.unwrap_or_else(|| panic!("{} answered no problem: {}", self.what, self.text()))
     }
 
     /// The pointers of the wrong values that it names, in order.
     pub fn wrong(&self) -> Vec<&str> {
-        self.json["errors"].as_array().into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect()
+        self.json["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|error| error["pointer"].as_str())
+            .collect()
     }
 }

@@ -34,18 +34,45 @@ impl<S: Service> TestService<S> {
         openapi::check(document);
         let mut wrong = Vec::new();
         for operation in openapi::operations(document) {
-            let Some(access) = access::of(&operation.method, operation.path) else { continue };
+            let Some(access) = access::of(&operation.method, operation.path) else {
+                continue;
+            };
             for (who, actor) in self.strangers(access) {
-                expect(&mut wrong, &operation, who, 401, "any", &self.call(&operation, &actor, &unknown(&operation)).await);
+                expect(
+                    &mut wrong,
+                    &operation,
+                    who,
+                    401,
+                    "any",
+                    &self.call(&operation, &actor, &unknown(&operation)).await,
+                );
             }
             for (who, actor) in self.unprivileged(access) {
-                expect(&mut wrong, &operation, who, 403, "forbidden", &self.call(&operation, &actor, &unknown(&operation)).await);
+                expect(
+                    &mut wrong,
+                    &operation,
+                    who,
+                    403,
+                    "forbidden",
+                    &self.call(&operation, &actor, &unknown(&operation)).await,
+                );
             }
             if operation.path.contains('{') && !matches!(access, Access::Public | Access::Service) {
                 let privileged = self.user_with(|claims| privileged(claims, access));
-                let paths = [unknown(&operation), filled(&operation, |_| "nonsense".to_owned()), filled(&operation, |_| "%FF%00".to_owned())];
+                let paths = [
+                    unknown(&operation),
+                    filled(&operation, |_| "nonsense".to_owned()),
+                    filled(&operation, |_| "%FF%00".to_owned()),
+                ];
                 for path in paths {
-                    expect(&mut wrong, &operation, "for an unknown id", 404, "any", &self.call(&operation, &privileged, &path).await);
+                    expect(
+                        &mut wrong,
+                        &operation,
+                        "for an unknown id",
+                        404,
+                        "any",
+                        &self.call(&operation, &privileged, &path).await,
+                    );
                 }
             }
         }
@@ -67,18 +94,34 @@ impl<S: Service> TestService<S> {
                 continue;
             }
             let under = |template: &str| {
-                operation.path.strip_prefix(template).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                operation
+                    .path
+                    .strip_prefix(template)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            let Some((template, real)) = owned.iter().filter(|(template, _)| under(template)).max_by_key(|(template, _)| template.len())
+            let Some((template, real)) = owned
+                .iter()
+                .filter(|(template, _)| under(template))
+                .max_by_key(|(template, _)| template.len())
             else {
-                wrong.push(format!("{} {}: no owned object is given for it", operation.method, operation.path));
+                wrong.push(format!(
+                    "{} {}: no owned object is given for it",
+                    operation.method, operation.path
+                ));
                 continue;
             };
             let rest = unknown(&operation);
             let depth = template.split('/').count();
             let path: Vec<&str> = real.split('/').chain(rest.split('/').skip(depth)).collect();
             let answer = self.call(&operation, &stranger, &path.join("/")).await;
-            expect(&mut wrong, &operation, "for somebody else's object", 404, "any", &answer);
+            expect(
+                &mut wrong,
+                &operation,
+                "for somebody else's object",
+                404,
+                "any",
+                &answer,
+            );
         }
         assert!(wrong.is_empty(), "authorisation:\n{}", wrong.join("\n"));
     }
@@ -96,14 +139,32 @@ impl<S: Service> TestService<S> {
         let id = UserId::new();
         match access {
             Access::Public => vec![],
-            Access::Service => vec![("without the secret", self.anonymous()), ("with a user's token", self.user())],
+            Access::Service => vec![
+                ("without the secret", self.anonymous()),
+                ("with a user's token", self.user()),
+            ],
             _ => vec![
                 ("without a token", self.anonymous()),
-                ("with a made-up token", self.user_with_token(id, "eyJhbGciOiJub25lIn0.e30.")),
-                ("with a personal access token", self.user_with_token(id, "cth_pat_0123456789abcdefghijklmnopqrstuv")),
-                ("with an expired token", self.user_with(|claims| (claims.iat, claims.exp) = (1_000_000_000, 1_000_000_600))),
-                ("with a token for another audience", self.user_with(|claims| claims.aud = "elsewhere".to_owned())),
-                ("with a token of another issuer", self.user_with(|claims| claims.iss = "http://elsewhere".to_owned())),
+                (
+                    "with a made-up token",
+                    self.user_with_token(id, "eyJhbGciOiJub25lIn0.e30."),
+                ),
+                (
+                    "with a personal access token",
+                    self.user_with_token(id, "cth_pat_0123456789abcdefghijklmnopqrstuv"),
+                ),
+                (
+                    "with an expired token",
+                    self.user_with(|claims| (claims.iat, claims.exp) = (1_000_000_000, 1_000_000_600)),
+                ),
+                (
+                    "with a token for another audience",
+                    self.user_with(|claims| claims.aud = "elsewhere".to_owned()),
+                ),
+                (
+                    "with a token of another issuer",
+                    self.user_with(|claims| claims.iss = "http://elsewhere".to_owned()),
+                ),
             ],
         }
     }
@@ -123,9 +184,13 @@ impl<S: Service> TestService<S> {
             Access::Session => vec![("with a token of every scope", token(SCOPES.to_vec(), Role::Admin))],
             Access::Role(least) => {
                 let lower = [Role::User, Role::Support].into_iter().filter(|role| *role < least);
-                let mut all: Vec<_> =
-                    lower.map(|role| ("with too low a role", self.user_with(|claims| claims.role = role))).collect();
-                all.push(("with a token without the scope admin", token(but(Scope::Admin), Role::Admin)));
+                let mut all: Vec<_> = lower
+                    .map(|role| ("with too low a role", self.user_with(|claims| claims.role = role)))
+                    .collect();
+                all.push((
+                    "with a token without the scope admin",
+                    token(but(Scope::Admin), Role::Admin),
+                ));
                 all
             }
         }
@@ -142,10 +207,16 @@ fn expect(wrong: &mut Vec<String>, operation: &Operation<'_>, who: &str, status:
     let fits = answer.status == status
         && answer.header("content-type") == Some("application/problem+json")
         && (kind == "any" || answer.problem() == kind)
-        && (status != 401 || answer.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer")));
+        && (status != 401
+            || answer
+                .header("www-authenticate")
+                .is_some_and(|challenge| challenge.starts_with("Bearer")));
     if !fits {
         let text: String = answer.text().chars().take(300).collect();
-        wrong.push(format!("{} {} {who}: {status} expected, answered {}: {text}", operation.method, operation.path, answer.status));
+        wrong.push(format!(
+            "{} {} {who}: {status} expected, answered {}: {text}",
+            operation.method, operation.path, answer.status
+        ));
     }
 }
 
@@ -158,7 +229,11 @@ fn filled(operation: &Operation<'_>, id: impl Fn(&str) -> String) -> String {
     let mut before = "";
     let mut parts = Vec::new();
     for part in operation.path.split('/') {
-        parts.push(if part.starts_with('{') { id(prefix(before)) } else { part.to_owned() });
+        parts.push(if part.starts_with('{') {
+            id(prefix(before))
+        } else {
+            part.to_owned()
+        });
         before = part;
     }
     parts.join("/")

@@ -32,7 +32,10 @@ impl Keys {
     }
 
     pub(crate) fn sign(&self, claims: &Claims) -> String {
-        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::EdDSA) };
+        let header = Header {
+            kid: Some(self.id.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         jsonwebtoken::encode(&header, claims, &self.signing).expect("a signed token")
     }
 
@@ -50,12 +53,16 @@ pub(crate) struct TestKeys {
 #[async_trait]
 impl KeySource for TestKeys {
     async fn keys(&self) -> Result<JwkSet, Box<dyn std::error::Error + Send + Sync>> {
-        let mut set = JwkSet { keys: vec![self.ours.clone()] };
+        let mut set = JwkSet {
+            keys: vec![self.ours.clone()],
+        };
         let path = "/.well-known/jwks.json";
         if let Some(app) = self.app.get().and_then(Weak::upgrade)
             && !app.document["paths"][path].is_null()
         {
-            let answer = app.call(Request::builder().uri(poem::http::Uri::from_static(path)).finish()).await;
+            let answer = app
+                .call(Request::builder().uri(poem::http::Uri::from_static(path)).finish())
+                .await;
             let published: JwkSet = serde_json::from_slice(&answer.into_body().into_bytes().await?)?;
             set.keys.extend(published.keys);
         }

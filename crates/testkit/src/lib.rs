@@ -6,8 +6,8 @@
 //! ```ignore
 //! let app = TestService::<Project>::start().await;
 //! let ada = app.user();
-//! let project = ada.post("/v1/projects", json!({"name": "Apollo"})).await.expect(201);
-//! assert_eq!(app.published()[0].event_type, "com.cloudtaskhub.project.created.v1");
+//! ada.post("/v1/projects", json!({"name": "Apollo"})).await.expect(201);
+//! assert_eq!(app.published().await[0].event_type, "com.cloudtaskhub.project.created.v1");
 //! ```
 
 mod actor;

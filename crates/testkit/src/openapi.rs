@@ -37,7 +37,10 @@ fn example_of(document: &Value, schema: &Value) -> Option<Value> {
     if let Some(example) = schema.get("example") {
         return Some(example.clone());
     }
-    schema["allOf"].as_array()?.iter().find_map(|part| example_of(document, part))
+    schema["allOf"]
+        .as_array()?
+        .iter()
+        .find_map(|part| example_of(document, part))
 }
 
 fn resolve<'a>(document: &'a Value, schema: &'a Value) -> Option<&'a Value> {
@@ -52,8 +55,16 @@ pub fn operations(document: &Value) -> Vec<Operation<'_>> {
     let methods = ["get", "put", "post", "delete", "patch", "head", "options", "trace"];
     let paths = document["paths"].as_object().into_iter().flatten();
     let operations = paths.flat_map(|(path, item)| {
-        let operations = item.as_object().into_iter().flatten().filter(|(method, _)| methods.contains(&method.as_str()));
-        operations.map(move |(method, described)| Operation { method: method.to_uppercase(), path, described })
+        let operations = item
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(method, _)| methods.contains(&method.as_str()));
+        operations.map(move |(method, described)| Operation {
+            method: method.to_uppercase(),
+            path,
+            described,
+        })
     });
     operations.collect()
 }
@@ -75,21 +86,29 @@ pub fn check(document: &Value) {
 /// When it is stale; says how to renew it.
 #[track_caller]
 pub fn check_committed(service: &str, document: &Value) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi").join(format!("{service}.json"));
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/openapi")
+        .join(format!("{service}.json"));
     if std::env::var("UPDATE_OPENAPI").is_ok_and(|value| !value.is_empty()) {
         let text = serde_json::to_string_pretty(&sorted(document)).expect("a JSON text");
         std::fs::write(&path, text + "\n").unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
     }
-    let committed = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let committed = std::fs::read(&path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let renew = format!("renew it with: UPDATE_OPENAPI=1 cargo test -p {service} openapi");
-    assert!(committed.as_ref() == Some(document), "docs/openapi/{service}.json is stale; {renew}");
+    assert!(
+        committed.as_ref() == Some(document),
+        "docs/openapi/{service}.json is stale; {renew}"
+    );
 }
 
 /// Keys in one order, whichever features of serde_json the build has.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let fields: std::collections::BTreeMap<&String, Value> = fields.iter().map(|(key, value)| (key, sorted(value))).collect();
+            let fields: std::collections::BTreeMap<&String, Value> =
+                fields.iter().map(|(key, value)| (key, sorted(value))).collect();
             Value::Object(fields.into_iter().map(|(key, value)| (key.clone(), value)).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
@@ -99,7 +118,10 @@ fn sorted(value: &Value) -> Value {
 
 fn complaints(document: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
-    if !document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")) {
+    if !document["openapi"]
+        .as_str()
+        .is_some_and(|version| version.starts_with("3."))
+    {
         wrong.push("openapi: is no version 3 document".to_owned());
     }
     for field in ["title", "version", "description"] {
@@ -127,17 +149,27 @@ fn complaints(document: &Value) -> Vec<String> {
         if described["tags"].as_array().is_none_or(Vec::is_empty) {
             wrong.push(format!("{name}: has no tag"));
         }
-        let guarded = described["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
+        let guarded = described["security"]
+            .as_array()
+            .is_some_and(|schemes| !schemes.is_empty());
         match access::of(&operation.method, operation.path) {
-            None => wrong.push(format!("{name}: is not in identity::access::OPERATIONS, so nobody may call it")),
-            Some(Access::Public) if guarded => wrong.push(format!("{name}: is public in identity::access but asks for a token")),
+            None => wrong.push(format!(
+                "{name}: is not in identity::access::OPERATIONS, so nobody may call it"
+            )),
+            Some(Access::Public) if guarded => {
+                wrong.push(format!("{name}: is public in identity::access but asks for a token"))
+            }
             Some(Access::Public) => {}
-            Some(access) if !guarded => wrong.push(format!("{name}: asks for no token, but identity::access says {access:?}")),
+            Some(access) if !guarded => wrong.push(format!(
+                "{name}: asks for no token, but identity::access says {access:?}"
+            )),
             Some(_) => {}
         }
         parameters(operation, &name, &mut wrong);
         if operation.takes_json() && operation.example(document).is_none() {
-            wrong.push(format!("{name}: its body has no example; derive Object with #[oai(example)]"));
+            wrong.push(format!(
+                "{name}: its body has no example; derive Object with #[oai(example)]"
+            ));
         }
         let fallible = guarded || !described["requestBody"].is_null() || !parameters_of(operation).is_empty();
         let answers = &described["responses"];
@@ -147,7 +179,10 @@ fn complaints(document: &Value) -> Vec<String> {
                 wrong.push(format!("{name}: does not answer a Problem for {range}"));
             }
         }
-        if !answers.as_object().is_some_and(|answers| answers.keys().any(|status| status.starts_with('2'))) {
+        if !answers
+            .as_object()
+            .is_some_and(|answers| answers.keys().any(|status| status.starts_with('2')))
+        {
             wrong.push(format!("{name}: has no successful answer"));
         }
     }
@@ -155,17 +190,29 @@ fn complaints(document: &Value) -> Vec<String> {
 }
 
 fn parameters_of<'a>(operation: &Operation<'a>) -> Vec<&'a Value> {
-    operation.described["parameters"].as_array().into_iter().flatten().collect()
+    operation.described["parameters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn parameters(operation: &Operation<'_>, name: &str, wrong: &mut Vec<String>) {
     let parameters = parameters_of(operation);
-    let in_path: HashSet<&str> =
-        operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
-    let described: HashSet<&str> =
-        parameters.iter().filter(|p| p["in"] == "path").filter_map(|p| p["name"].as_str()).collect();
+    let in_path: HashSet<&str> = operation
+        .path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .collect();
+    let described: HashSet<&str> = parameters
+        .iter()
+        .filter(|p| p["in"] == "path")
+        .filter_map(|p| p["name"].as_str())
+        .collect();
     if in_path != described {
-        wrong.push(format!("{name}: the path has the parameters {in_path:?}, described are {described:?}"));
+        wrong.push(format!(
+            "{name}: the path has the parameters {in_path:?}, described are {described:?}"
+        ));
     }
     for parameter in parameters {
         if parameter["schema"].is_null() {
@@ -178,7 +225,9 @@ fn references(document: &Value, part: &Value, wrong: &mut Vec<String>) {
     match part {
         Value::Object(fields) => {
             if let Some(Value::String(reference)) = fields.get("$ref") {
-                let target = reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer));
+                let target = reference
+                    .strip_prefix('#')
+                    .and_then(|pointer| document.pointer(pointer));
                 if target.is_none() {
                     wrong.push(format!("{reference}: leads nowhere"));
                 }

@@ -31,9 +31,14 @@ impl Place {
 }
 
 async fn on_server(server: &str, statement: &str) {
-    let options = Options { max_connections: 1, ..Options::new(server) };
+    let options = Options {
+        max_connections: 1,
+        ..Options::new(server)
+    };
     let db = Db::open(&options).await.expect("the server that DATABASE_URL names");
-    let done: Result<(), sea_orm::DbErr> = db.write(async |tx| tx.execute_unprepared(statement).await.map(|_| ())).await;
+    let done: Result<(), sea_orm::DbErr> = db
+        .write(async |tx| tx.execute_unprepared(statement).await.map(|_| ()))
+        .await;
     done.expect(statement);
     db.close().await.expect("the server that DATABASE_URL names");
 }
@@ -44,7 +49,10 @@ impl Drop for Place {
             let (server, name) = (server.clone(), name.clone());
             // Dropped inside a runtime, which may not block on another: so on a thread of its own.
             let removing = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime");
                 runtime.block_on(on_server(&server, &format!("DROP SCHEMA {name} CASCADE")));
             });
             if removing.join().is_err() && !std::thread::panicking() {

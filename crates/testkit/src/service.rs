@@ -8,7 +8,11 @@ use std::{
     },
 };
 
-use chassis::{Assembled, Clock, Configured, Service, Tasks, settings::Layers, worker::{Pace, Step, Worker}};
+use chassis::{
+    Assembled, Clock, Configured, Service, Tasks,
+    settings::Layers,
+    worker::{Pace, Step, Worker},
+};
 use contracts::{
     Envelope, Event, EventId,
     id::{SessionId, UserId},
@@ -99,27 +103,58 @@ impl<S: Service> TestService<S> {
     async fn assembled(settings: &str, clock: Clock) -> Self {
         chassis::telemetry::for_tests();
         let place = Place::make().await;
-        let database = format!("[database]\nurl = \"{}\"\nmax_connections = 4\ndurable = false", place.url());
-        let layers = Layers::of_service::<S>().toml("testkit", SETTINGS).toml("testkit", &database);
+        let database = format!(
+            "[database]\nurl = \"{}\"\nmax_connections = 4\ndurable = false",
+            place.url()
+        );
+        let layers = Layers::of_service::<S>()
+            .toml("testkit", SETTINGS)
+            .toml("testkit", &database);
         let (figment, mut mistakes) = layers.toml("the test's settings", settings).finish();
         let configured = Configured::<S>::read(&figment).map_err(|mut more| mistakes.append(&mut more));
-        let Ok(configured) = configured else { panic!("settings:\n{}", mistakes.join("\n")) };
+        let Ok(configured) = configured else {
+            panic!("settings:\n{}", mistakes.join("\n"))
+        };
         assert!(mistakes.is_empty(), "settings:\n{}", mistakes.join("\n"));
 
-        let db = Db::open(&configured.core.database.options()).await.expect("the test's database");
-        database::migrate(&db, &chassis::migrations::<S>()).await.expect("the migrations");
+        let db = Db::open(&configured.core.database.options())
+            .await
+            .expect("the test's database");
+        database::migrate(&db, &chassis::migrations::<S>())
+            .await
+            .expect("the migrations");
 
         let keys = Keys::generate();
         let itself = Arc::new(OnceLock::new());
-        let source = TestKeys { ours: keys.public(), app: Arc::clone(&itself) };
+        let source = TestKeys {
+            ours: keys.public(),
+            app: Arc::clone(&itself),
+        };
         let identity = &configured.core.identity;
         let verifier = Arc::new(Verifier::new(source, &identity.issuer, &identity.audience));
         let (tasks, stop) = (Tasks::new(S::NAME), CancellationToken::new());
-        let assembled =
-            Assembled::new::<S>(configured, db.clone(), clock.clone(), verifier, Registry::default(), tasks, stop.clone());
-        let Assembled { endpoint, document, reactions, workers, .. } = assembled.await.expect("the service starts");
+        let assembled = Assembled::new::<S>(
+            configured,
+            db.clone(),
+            clock.clone(),
+            verifier,
+            Registry::default(),
+            tasks,
+            stop.clone(),
+        );
+        let Assembled {
+            endpoint,
+            document,
+            reactions,
+            workers,
+            ..
+        } = assembled.await.expect("the service starts");
 
-        let app = Arc::new(App { endpoint, document, keys });
+        let app = Arc::new(App {
+            endpoint,
+            document,
+            keys,
+        });
         // Set once, just here.
         let _ = itself.set(Arc::downgrade(&app));
         Self {
@@ -180,10 +215,20 @@ impl<S: Service> TestService<S> {
     /// When it cannot be handled: for that see [`TestService::deliver_as`].
     pub async fn deliver<E: Event>(&self, event: &E) -> EventId {
         let envelope = self.envelope(event);
-        let outcome = self.take(&envelope, E::TOPIC.name(), serde_json::to_vec(event).expect("the event as JSON")).await;
+        let outcome = self
+            .take(
+                &envelope,
+                E::TOPIC.name(),
+                serde_json::to_vec(event).expect("the event as JSON"),
+            )
+            .await;
         if matches!(outcome, Outcome::DeadLettered | Outcome::Parked) {
             let letters = self.dead_letters().await;
-            panic!("{} was not handled ({outcome:?}): {:?}", E::TYPE, letters.last().map(|letter| &letter.error));
+            panic!(
+                "{} was not handled ({outcome:?}): {:?}",
+                E::TYPE,
+                letters.last().map(|letter| &letter.error)
+            );
         }
         envelope.id
     }
@@ -205,14 +250,20 @@ impl<S: Service> TestService<S> {
     /// A message reaches the service: a duplicate, an old or a broken one. Dead letters must be looked at with
     /// [`TestService::dead_letters`], or the test fails when the service is dropped.
     pub async fn deliver_as(&self, envelope: &Envelope, value: impl Into<Vec<u8>>) -> Outcome {
-        let kind = contracts::event::catalogue().into_iter().find(|kind| kind.type_name == envelope.event_type);
+        let kind = contracts::event::catalogue()
+            .into_iter()
+            .find(|kind| kind.type_name == envelope.event_type);
         let topic = kind.map_or("project.events", |kind| kind.topic.name());
         self.take(envelope, topic, value.into()).await
     }
 
     async fn take(&self, envelope: &Envelope, topic: &str, value: Vec<u8>) -> Outcome {
         let message = Message::of(envelope, topic, value);
-        let outcomes = self.intake.take(std::slice::from_ref(&message), 1).await.expect("the database");
+        let outcomes = self
+            .intake
+            .take(std::slice::from_ref(&message), 1)
+            .await
+            .expect("the database");
         let outcome = outcomes.first().copied().expect("one outcome for one message");
         if matches!(outcome, Outcome::DeadLettered | Outcome::Parked) {
             self.dead_letters.fetch_add(1, Ordering::Relaxed);
@@ -235,7 +286,12 @@ impl<S: Service> TestService<S> {
         for (worker, _) in self.workers.lock().await.iter_mut() {
             let name = worker.name();
             let mut steps = 0;
-            while worker.step().await.unwrap_or_else(|error| panic!("a step of {name}: {error:?}")) == Step::Full {
+            while worker
+                .step()
+                .await
+                .unwrap_or_else(|error| panic!("a step of {name}: {error:?}"))
+                == Step::Full
+            {
                 steps += 1;
                 assert!(steps < 10_000, "{name} finds no end");
             }
@@ -252,12 +308,20 @@ impl<S: Service> TestService<S> {
     pub async fn step(&self, name: &str) -> Result<Step, chassis::worker::StepError> {
         let mut workers = self.workers.lock().await;
         let worker = workers.iter_mut().find(|(worker, _)| worker.name() == name);
-        worker.unwrap_or_else(|| panic!("there is no worker {name}")).0.step().await
+        worker
+            .unwrap_or_else(|| panic!("there is no worker {name}"))
+            .0
+            .step()
+            .await
     }
 
     /// All that was published, in order; copies of dead letters left out.
     pub async fn published(&self) -> Vec<Published> {
-        let rows = outbox::Entity::find().order_by_asc(outbox::Column::Seq).all(self.db.read()).await.expect("the outbox");
+        let rows = outbox::Entity::find()
+            .order_by_asc(outbox::Column::Seq)
+            .all(self.db.read())
+            .await
+            .expect("the outbox");
         let events = rows.into_iter().filter(|row| row.topic.ends_with(".events"));
         let published = events.map(|row| Published {
             event_type: row.event_type,

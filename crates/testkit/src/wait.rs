@@ -9,7 +9,10 @@ pub async fn eventually(deadline: Duration, mut condition: impl AsyncFnMut() -> 
         if condition().await {
             return;
         }
-        assert!(Instant::now() < end, "what the test waits for did not happen within {deadline:?}");
+        assert!(
+            Instant::now() < end,
+            "what the test waits for did not happen within {deadline:?}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -14,7 +14,7 @@ pub mod workers;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chassis::{Api, Assembly, Boot, Service};
+use chassis::{Api, Assembly, Boot, Desk, Service};
 use database::MigrationTrait;
 use identity::ServiceSecret;
 use messaging::{
@@ -65,6 +65,14 @@ impl Service for Auth {
 
     fn document() -> serde_json::Value {
         Api::document::<Operations>(TITLE)
+    }
+
+    fn commands() -> Vec<clap::Command> {
+        vec![commands::command()]
+    }
+
+    async fn command(_: &str, arguments: &clap::ArgMatches, desk: &Desk<AuthSettings>) -> anyhow::Result<String> {
+        commands::execute(arguments, &desk.db, &desk.clock).await
     }
 
     async fn assemble(boot: &mut Boot<AuthSettings>) -> anyhow::Result<Assembly> {

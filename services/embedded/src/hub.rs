@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context, bail};
 use auth::Auth;
 use chassis::{
-    Process, Service, cli,
-    settings::{Environment, Layers},
+    Process, Service, Settings, cli,
+    settings::{Core, Environment, Layers},
 };
 use clap::ArgMatches;
 use gateway::Gateway;
@@ -43,8 +43,15 @@ pub(crate) fn operate<S: Service>(place: &Place, matches: &ArgMatches) -> anyhow
     if let Some(("serve", _)) = matches.subcommand() {
         bail!("in one process the services run together: cloudtaskhub serve");
     }
-    let layers = Layers::of_service::<S>()
-        .within("defaults", &defaults(place, &data)?)
+    let known = [
+        Core::DEFAULTS,
+        <Auth as Service>::Settings::DEFAULTS,
+        <Gateway as Service>::Settings::DEFAULTS,
+        <Notification as Service>::Settings::DEFAULTS,
+        <Project as Service>::Settings::DEFAULTS,
+    ];
+    let layers = Layers::new(known)
+        .toml("defaults", &defaults(place, &data)?)
         .environment(&Environment::of_process())
         .toml(S::NAME, &database::<S>(&data));
     Ok(cli::execute::<S>(matches, layers))

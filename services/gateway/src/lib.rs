@@ -61,14 +61,21 @@ impl Service for Gateway {
         let settings = boot.settings.clone();
         let meters = Meters::register(&mut boot.metrics);
         let upstreams = Upstreams::new(&settings, &meters);
-        let auth = upstreams.of("auth").ok_or_else(|| anyhow::anyhow!("gateway.upstreams.auth is missing"))?;
+        let auth = upstreams
+            .of("auth")
+            .ok_or_else(|| anyhow::anyhow!("gateway.upstreams.auth is missing"))?;
         let secret = settings.introspection.secret.clone();
         let introspector = Introspector::new(Arc::clone(auth), settings.introspection, boot.clock.clone(), &meters);
 
         let hub = Hub::new(settings.stream.clone(), Arc::clone(&meters));
         let tail = Tail::begin(boot.db.clone(), Arc::clone(&hub), Arc::clone(&introspector)).await?;
         let stream = &settings.stream;
-        let pruner = Pruner::new(boot.db.clone(), boot.clock.clone(), stream.retention, stream.retention_events);
+        let pruner = Pruner::new(
+            boot.db.clone(),
+            boot.clock.clone(),
+            stream.retention,
+            stream.retention_events,
+        );
         let (throttled, announcer) = throttle::throttled(boot.db.clone(), secret);
         let workers: Vec<(Box<dyn Worker>, Pace)> = vec![
             (Box::new(tail), Pace::every(stream.poll)),
@@ -84,7 +91,11 @@ impl Service for Gateway {
             heartbeat: stream.heartbeat,
             meters: Arc::clone(&meters),
         };
-        let home = HomeApi { upstreams: upstreams.clone(), settings: settings.home, clock: boot.clock.clone() };
+        let home = HomeApi {
+            upstreams: upstreams.clone(),
+            settings: settings.home,
+            clock: boot.clock.clone(),
+        };
         let own = Api::new(TITLE, (home, StreamApi(Arc::new(parts))));
         let documents = routes::documents()?;
         let routed = documents.iter().map(|(service, document)| (*service, document));
@@ -102,6 +113,13 @@ impl Service for Gateway {
             clock,
             meters,
         });
-        Ok(Assembly { api: Api { endpoint: api.endpoint, document }, reactions: reactions::reactions(), workers })
+        Ok(Assembly {
+            api: Api {
+                endpoint: api.endpoint,
+                document,
+            },
+            reactions: reactions::reactions(),
+            workers,
+        })
     }
 }

@@ -153,20 +153,41 @@ fn address(source: &mut Source<'_>, service: &'static str) -> Option<Address> {
     let key = format!("gateway.upstreams.{service}");
     let url: Option<String> = source.take(&format!("{key}.url"));
     let host: Option<String> = source.optional(&format!("{key}.host"));
-    let uri: Option<Uri> = url?.parse().ok().filter(|uri: &Uri| uri.scheme_str() == Some("http") && uri.path() == "/");
+    let uri: Option<Uri> = url?
+        .parse()
+        .ok()
+        .filter(|uri: &Uri| uri.scheme_str() == Some("http") && uri.path() == "/");
     let authority = uri.and_then(|uri| uri.authority().cloned());
-    source.require(authority.is_some(), format!("{key}.url must be like http://{service}-service:8080, without a path"));
+    source.require(
+        authority.is_some(),
+        format!("{key}.url must be like http://{service}-service:8080, without a path"),
+    );
     let authority = authority?;
     let host = HeaderValue::from_str(host.as_deref().unwrap_or(authority.as_str())).ok();
     source.require(host.is_some(), format!("{key}.host must be a host name"));
-    Some(Address { service, authority, host: host? })
+    Some(Address {
+        service,
+        authority,
+        host: host?,
+    })
 }
 
 impl Proxy {
     fn read(source: &mut Source<'_>) -> Option<Self> {
-        let (connect, pool) = (source.millis("gateway.proxy.connect_ms"), source.take("gateway.proxy.pool"));
-        let (pool_idle, stall) = (source.seconds("gateway.proxy.pool_idle_s"), source.seconds("gateway.proxy.stall_s"));
-        Some(Self { connect: connect?, pool: pool?, pool_idle: pool_idle?, stall: stall? })
+        let (connect, pool) = (
+            source.millis("gateway.proxy.connect_ms"),
+            source.take("gateway.proxy.pool"),
+        );
+        let (pool_idle, stall) = (
+            source.seconds("gateway.proxy.pool_idle_s"),
+            source.seconds("gateway.proxy.stall_s"),
+        );
+        Some(Self {
+            connect: connect?,
+            pool: pool?,
+            pool_idle: pool_idle?,
+            stall: stall?,
+        })
     }
 }
 
@@ -176,9 +197,15 @@ fn breaker(source: &mut Source<'_>) -> Option<breaker::Rules> {
     let minimum = positive(source, "gateway.breaker.minimum");
     let probes = positive(source, "gateway.breaker.probes");
     let window = source.seconds("gateway.breaker.window_s");
-    let (open, open_max) = (source.millis("gateway.breaker.open_ms"), source.millis("gateway.breaker.open_max_ms"));
+    let (open, open_max) = (
+        source.millis("gateway.breaker.open_ms"),
+        source.millis("gateway.breaker.open_max_ms"),
+    );
     let ordered = open.zip(open_max).is_none_or(|(open, longest)| open <= longest);
-    source.require(ordered, "gateway.breaker.open_ms must not exceed gateway.breaker.open_max_ms");
+    source.require(
+        ordered,
+        "gateway.breaker.open_ms must not exceed gateway.breaker.open_max_ms",
+    );
     Some(breaker::Rules {
         consecutive: consecutive?,
         ratio_percent: ratio_percent?,
@@ -213,44 +240,79 @@ impl Introspection {
     fn read(source: &mut Source<'_>) -> Option<Self> {
         let secret = source.secret("identity.introspection_secret");
         let long = secret.as_ref().is_none_or(|secret| secret.expose_secret().len() >= 32);
-        source.require(long, "identity.introspection_secret must have at least 32 characters, the same as at auth");
+        source.require(
+            long,
+            "identity.introspection_secret must have at least 32 characters, the same as at auth",
+        );
         let cache = source.seconds("gateway.introspection.cache_s");
         let short = cache.is_none_or(|cache| cache <= Duration::from_secs(30));
-        source.require(short, "gateway.introspection.cache_s must be at most 30, or a revocation that is missed lasts too long");
-        source.require(cache != Some(Duration::ZERO), "gateway.introspection.cache_s must be at least 1, or auth is asked for every request");
+        source.require(
+            short,
+            "gateway.introspection.cache_s must be at most 30, or a revocation that is missed lasts too long",
+        );
+        source.require(
+            cache != Some(Duration::ZERO),
+            "gateway.introspection.cache_s must be at least 1, or auth is asked for every request",
+        );
         let capacity = source.take("gateway.introspection.capacity");
         let timeout = source.millis("gateway.introspection.timeout_ms");
-        Some(Self { secret: secret?, cache: cache?, capacity: capacity?, timeout: timeout? })
+        Some(Self {
+            secret: secret?,
+            cache: cache?,
+            capacity: capacity?,
+            timeout: timeout?,
+        })
     }
 }
 
 impl Limits {
     fn read(source: &mut Source<'_>) -> Option<Self> {
         let mut quota = |name: &str| {
-            let (burst_key, rate_key) = (format!("gateway.limits.{name}.burst"), format!("gateway.limits.{name}.per_minute"));
+            let (burst_key, rate_key) = (
+                format!("gateway.limits.{name}.burst"),
+                format!("gateway.limits.{name}.per_minute"),
+            );
             let (burst, rate) = (source.take::<u32>(&burst_key), source.take::<u32>(&rate_key));
             let (burst, rate) = (std::num::NonZeroU32::new(burst?), std::num::NonZeroU32::new(rate?));
-            source.require(burst.is_none() || rate.is_some(), format!("{rate_key} must be at least 1; to switch the limit off, set {burst_key} to 0"));
+            source.require(
+                burst.is_none() || rate.is_some(),
+                format!("{rate_key} must be at least 1; to switch the limit off, set {burst_key} to 0"),
+            );
             Some(burst.zip(rate))
         };
         let (address, client) = (quota("address"), quota("client"));
         let (sign_in, account, bad_token) = (quota("sign_in"), quota("account"), quota("bad_token"));
-        Some(Self { address: address?, client: client?, sign_in: sign_in?, account: account?, bad_token: bad_token? })
+        Some(Self {
+            address: address?,
+            client: client?,
+            sign_in: sign_in?,
+            account: account?,
+            bad_token: bad_token?,
+        })
     }
 }
 
 impl Stream {
     fn read(source: &mut Source<'_>) -> Option<Self> {
         let heartbeat = source.seconds("gateway.stream.heartbeat_s");
-        source.require(heartbeat != Some(Duration::ZERO), "gateway.stream.heartbeat_s must be at least 1");
+        source.require(
+            heartbeat != Some(Duration::ZERO),
+            "gateway.stream.heartbeat_s must be at least 1",
+        );
         let buffer: Option<usize> = source.take("gateway.stream.buffer");
         source.require(buffer != Some(0), "gateway.stream.buffer must be at least 1");
-        let (per_user, total) = (source.take("gateway.stream.per_user"), source.take("gateway.stream.total"));
+        let (per_user, total) = (
+            source.take("gateway.stream.per_user"),
+            source.take("gateway.stream.total"),
+        );
         let hours: Option<u32> = source.take("gateway.stream.retention_h");
         let retention_events = source.take("gateway.stream.retention_events");
         let poll = source.millis("gateway.stream.poll_ms");
         let busy = poll.is_none_or(|poll| (Duration::from_millis(1)..=Duration::from_millis(500)).contains(&poll));
-        source.require(busy, "gateway.stream.poll_ms must be between 1 and 500, or a revocation takes longer than a second");
+        source.require(
+            busy,
+            "gateway.stream.poll_ms must be between 1 and 500, or a revocation takes longer than a second",
+        );
         Some(Self {
             heartbeat: heartbeat?,
             buffer: buffer?,
@@ -265,7 +327,13 @@ impl Stream {
 
 impl Home {
     fn read(source: &mut Source<'_>) -> Option<Self> {
-        let (timeout, days) = (source.millis("gateway.home.timeout_ms"), source.take::<u32>("gateway.home.due_days"));
-        Some(Self { timeout: timeout?, due: Duration::from_secs(u64::from(days?) * 86_400) })
+        let (timeout, days) = (
+            source.millis("gateway.home.timeout_ms"),
+            source.take::<u32>("gateway.home.due_days"),
+        );
+        Some(Self {
+            timeout: timeout?,
+            due: Duration::from_secs(u64::from(days?) * 86_400),
+        })
     }
 }

@@ -30,7 +30,10 @@ impl Worker for DueScheduler {
 
     async fn step(&mut self) -> Result<Step, StepError> {
         let now = self.clock.now();
-        let claimed = self.db.write(async |tx| store::due::announce(tx, now, now + self.ahead, BATCH).await).await?;
+        let claimed = self
+            .db
+            .write(async |tx| store::due::announce(tx, now, now + self.ahead, BATCH).await)
+            .await?;
         Ok(if claimed < BATCH { Step::Drained } else { Step::Full })
     }
 }

@@ -27,6 +27,44 @@ impl Settings for ProjectSettings {
             due_soon.zip(due_scan).is_none_or(|(before, every)| before > every),
             "project.due_soon_s must exceed project.due_scan_s, or tasks are announced after they were due",
         );
-        Some(Self { due_soon: due_soon?, due_scan: due_scan? })
+        Some(Self {
+            due_soon: due_soon?,
+            due_scan: due_scan?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::{
+        Figment,
+        providers::{Format, Toml},
+    };
+
+    use super::*;
+
+    fn parse(toml: &str) -> (Option<ProjectSettings>, Vec<String>) {
+        let figment = Figment::from(Toml::string(ProjectSettings::DEFAULTS)).merge(Toml::string(toml));
+        let mut source = Source::new(&figment);
+        let settings = ProjectSettings::parse(&mut source);
+        (settings, source.mistakes())
+    }
+
+    #[test]
+    fn the_defaults_are_good() {
+        let (settings, mistakes) = parse("");
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        assert_eq!(
+            settings.map(|settings| settings.due_soon),
+            Some(Duration::from_secs(24 * 3600))
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let (_, mistakes) = parse("[project]\ndue_soon_s = 0\ndue_scan_s = 0");
+        assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+        let (settings, mistakes) = parse("[project]\ndue_soon_s = \"long\"\ndue_scan_s = -1");
+        assert_eq!((settings, mistakes.len()), (None, 2), "{mistakes:?}");
     }
 }

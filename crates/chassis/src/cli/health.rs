@@ -20,7 +20,11 @@ pub(super) fn check(figment: &Figment, live: bool) -> anyhow::Result<String> {
     let path = if live { "/livez" } else { "/readyz" };
     let answer = ask(reachable(address), path).map_err(|error| anyhow::anyhow!("no answer from {address}: {error}"))?;
     let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).trim().to_owned();
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map_or("", |(_, body)| body)
+        .trim()
+        .to_owned();
     anyhow::ensure!(status == "200", "{path} answered {status}: {body}");
     Ok(body)
 }
@@ -39,7 +43,10 @@ fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     // Bounded: whatever listens there may not be ours.
     stream.take(64 * 1024).read_to_string(&mut answer)?;

@@ -31,7 +31,10 @@ pub fn run<S: Service>() -> ExitCode {
     let matches = command::<S>().get_matches();
     match matches.subcommand() {
         None | Some(("serve", _)) => Process::new(S::NAME).service::<S>("").run(),
-        Some(_) => execute::<S>(&matches, Layers::of_service::<S>().environment(&Environment::of_process())),
+        Some(_) => execute::<S>(
+            &matches,
+            Layers::of_service::<S>().environment(&Environment::of_process()),
+        ),
     }
 }
 
@@ -61,7 +64,12 @@ pub fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitCode {
     };
     // These two need no more than they ask for: no database, no secret.
     match name {
-        "openapi" => return tell(S::NAME, serde_json::to_string_pretty(&S::document()).map_err(Into::into)),
+        "openapi" => {
+            return tell(
+                S::NAME,
+                serde_json::to_string_pretty(&S::document()).map_err(Into::into),
+            );
+        }
         "healthcheck" => return tell(S::NAME, health::check(&figment, arguments.get_flag("live"))),
         _ => {}
     }
@@ -82,14 +90,33 @@ pub fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitCode {
     tell(S::NAME, done)
 }
 
-async fn carry_out<S: Service>(name: &str, arguments: &ArgMatches, configured: Configured<S>) -> anyhow::Result<String> {
+async fn carry_out<S: Service>(
+    name: &str,
+    arguments: &ArgMatches,
+    configured: Configured<S>,
+) -> anyhow::Result<String> {
     let db = process::open(&configured.core.database).await?;
     let applied = database::migrate(&db, &crate::migrations::<S>()).await?;
     let answer = match name {
         "migrate" if applied.is_empty() => "the schema is up to date".to_owned(),
-        "migrate" => applied.iter().map(|name| format!("applied {name}")).collect::<Vec<_>>().join("\n"),
+        "migrate" => applied
+            .iter()
+            .map(|name| format!("applied {name}"))
+            .collect::<Vec<_>>()
+            .join("\n"),
         "events" => events::execute::<S>(arguments, configured, &db).await?,
-        own => S::command(own, arguments, &Desk { settings: configured.own, db: db.clone(), clock: Clock::system() }).await?,
+        own => {
+            S::command(
+                own,
+                arguments,
+                &Desk {
+                    settings: configured.own,
+                    db: db.clone(),
+                    clock: Clock::system(),
+                },
+            )
+            .await?
+        }
     };
     db.close().await?;
     Ok(answer)

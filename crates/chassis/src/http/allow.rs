@@ -17,7 +17,9 @@ impl Allow {
     /// The methods of `path`; `None` when there is no such path.
     pub(crate) fn of(&self, path: &str) -> Option<HeaderValue> {
         let exact = self.paths.iter().find(|(template, _)| template == path);
-        exact.or_else(|| self.paths.iter().find(|(template, _)| fits(template, path))).map(|(_, methods)| methods.clone())
+        exact
+            .or_else(|| self.paths.iter().find(|(template, _)| fits(template, path)))
+            .map(|(_, methods)| methods.clone())
     }
 }
 

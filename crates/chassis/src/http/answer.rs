@@ -81,7 +81,10 @@ fn described<T: Type>(status: u16, description: &'static str, headers: &[(&str, 
             description,
             status: Some(status),
             status_range: None,
-            content: vec![MetaMediaType { content_type: Json::<T>::CONTENT_TYPE, schema: T::schema_ref() }],
+            content: vec![MetaMediaType {
+                content_type: Json::<T>::CONTENT_TYPE,
+                schema: T::schema_ref(),
+            }],
             headers: headers.collect(),
         }],
     }

@@ -19,18 +19,26 @@ pub(crate) fn limit(request: &mut Request, limit: usize) -> Result<(), Problem> 
     if let Some(length) = request.headers().get(header::CONTENT_LENGTH) {
         // hyper reads no more than a Content-Length says, so this is enough.
         let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-        return if length.is_none_or(|length| length > limit) { Err(fault::too_large()) } else { Ok(()) };
+        return if length.is_none_or(|length| length > limit) {
+            Err(fault::too_large())
+        } else {
+            Ok(())
+        };
     }
     let body = request.take_body();
     if body.is_empty() {
         return Ok(());
     }
     let mut left = limit;
-    let counted = body.into_bytes_stream().map(move |chunk: Result<Bytes, std::io::Error>| {
-        let chunk = chunk?;
-        left = left.checked_sub(chunk.len()).ok_or_else(|| std::io::Error::other(OverLimit))?;
-        Ok::<_, std::io::Error>(chunk)
-    });
+    let counted = body
+        .into_bytes_stream()
+        .map(move |chunk: Result<Bytes, std::io::Error>| {
+            let chunk = chunk?;
+            left = left
+                .checked_sub(chunk.len())
+                .ok_or_else(|| std::io::Error::other(OverLimit))?;
+            Ok::<_, std::io::Error>(chunk)
+        });
     request.set_body(Body::from_bytes_stream(counted));
     Ok(())
 }

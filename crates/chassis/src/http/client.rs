@@ -24,7 +24,10 @@ impl ClientAddress {
             return Self(client);
         }
         let forwarded = request.headers().get_all("x-forwarded-for").iter();
-        let hops: Vec<&str> = forwarded.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).collect();
+        let hops: Vec<&str> = forwarded
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|text| text.split(','))
+            .collect();
         for hop in hops.into_iter().rev() {
             if !trusted.iter().any(|network| network.contains(&client)) {
                 break;
@@ -38,8 +41,13 @@ impl ClientAddress {
 
 /// `192.0.2.7`, `192.0.2.7:1234`, `2001:db8::7`, `[2001:db8::7]:1234`.
 fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let parsed = bare.parse().or_else(|_| text.parse::<std::net::SocketAddr>().map(|address| address.ip()));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    let parsed = bare
+        .parse()
+        .or_else(|_| text.parse::<std::net::SocketAddr>().map(|address| address.ip()));
     parsed.ok().map(|address: IpAddr| address.to_canonical())
 }
 
@@ -67,14 +75,23 @@ mod tests {
     #[test]
     fn behind_trusted_proxies_the_last_untrusted_hop_is_the_client() {
         let trusted = ["10.0.0.0/8", "fd00::/8"];
-        assert_eq!(seen("10.0.0.1:80", &["1.2.3.4, 203.0.113.9, 10.0.0.7"], &trusted), "203.0.113.9");
-        assert_eq!(seen("10.0.0.1:80", &["1.2.3.4", "203.0.113.9:555"], &trusted), "203.0.113.9");
+        assert_eq!(
+            seen("10.0.0.1:80", &["1.2.3.4, 203.0.113.9, 10.0.0.7"], &trusted),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            seen("10.0.0.1:80", &["1.2.3.4", "203.0.113.9:555"], &trusted),
+            "203.0.113.9"
+        );
         assert_eq!(seen("[fd00::1]:80", &["[2001:db8::7]:99"], &trusted), "2001:db8::7");
         assert_eq!(seen("[::ffff:10.0.0.1]:80", &["203.0.113.9"], &trusted), "203.0.113.9");
     }
 
     #[test]
     fn a_hop_that_is_no_address_ends_the_search() {
-        assert_eq!(seen("10.0.0.1:80", &["203.0.113.9, nonsense"], &["10.0.0.0/8"]), "10.0.0.1");
+        assert_eq!(
+            seen("10.0.0.1:80", &["203.0.113.9, nonsense"], &["10.0.0.0/8"]),
+            "10.0.0.1"
+        );
     }
 }

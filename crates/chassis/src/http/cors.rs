@@ -9,8 +9,9 @@ use poem::{
 };
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
-const HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, x-request-id, x-request-timeout-ms");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, x-request-id, x-request-timeout-ms",
+);
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("etag, location, retry-after, ratelimit, ratelimit-policy, x-request-id");
 /// Seconds a browser may remember the answer to a preflight.
@@ -24,7 +25,8 @@ pub(crate) fn origin(request: &Request, allowed: &[HeaderValue]) -> Option<Heade
 
 /// The answer to a preflight; `None` when the request is none.
 pub(crate) fn preflight(request: &Request) -> Option<Response> {
-    let asks = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let asks =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     asks.then(|| {
         Response::builder()
             .status(StatusCode::NO_CONTENT)

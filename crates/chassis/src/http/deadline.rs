@@ -33,14 +33,24 @@ impl Deadline {
 /// # Errors
 /// 400 when the header is not a number of milliseconds.
 pub(crate) fn of(request: &Request, longest: Duration) -> Result<Duration, Problem> {
-    let Some(value) = request.headers().get(HEADER) else { return Ok(longest) };
-    let millis = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok()).filter(|millis| *millis > 0);
-    let millis = millis.ok_or_else(|| Problem::malformed("X-Request-Timeout-Ms must be a whole number of milliseconds, at least 1"))?;
+    let Some(value) = request.headers().get(HEADER) else {
+        return Ok(longest);
+    };
+    let millis = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse::<u64>().ok())
+        .filter(|millis| *millis > 0);
+    let millis = millis
+        .ok_or_else(|| Problem::malformed("X-Request-Timeout-Ms must be a whole number of milliseconds, at least 1"))?;
     Ok(longest.min(Duration::from_millis(millis)))
 }
 
 /// 504.
 pub(crate) fn passed(after: Duration) -> Problem {
-    let detail = format!("there was no answer within {} ms; the change may or may not have been made", after.as_millis());
+    let detail = format!(
+        "there was no answer within {} ms; the change may or may not have been made",
+        after.as_millis()
+    );
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline-passed", detail)
 }

@@ -12,7 +12,10 @@ use poem::{
     endpoint::BoxEndpoint,
     http::{HeaderValue, Method, header},
 };
-use poem_openapi::{LicenseObject, OpenApi, OpenApiService, registry::{MetaApi, Registry}};
+use poem_openapi::{
+    LicenseObject, OpenApi, OpenApiService,
+    registry::{MetaApi, Registry},
+};
 
 /// `T` as the document sees it; it has no operations behind it, so describing needs no database.
 struct Described<T>(PhantomData<fn() -> T>);
@@ -75,12 +78,17 @@ pub struct Served {
 impl Served {
     /// Prepares `document`.
     pub fn new(document: &serde_json::Value) -> Self {
-        Self { json: Bytes::from(document.to_string()), script: Arc::default() }
+        Self {
+            json: Bytes::from(document.to_string()),
+            script: Arc::default(),
+        }
     }
 
     /// `/openapi.json`
     pub fn json(&self) -> Response {
-        Response::builder().content_type("application/json").body(self.json.clone())
+        Response::builder()
+            .content_type("application/json")
+            .body(self.json.clone())
     }
 
     /// `/docs`: Swagger UI with all its assets inline, so that it works offline.

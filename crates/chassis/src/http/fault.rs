@@ -7,7 +7,9 @@ use poem::{
     error::{MethodNotAllowedError, NotFoundError, ReadBodyError},
     http::{HeaderValue, StatusCode, header},
 };
-use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
+use poem_openapi::error::{
+    AuthorizationError, ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError,
+};
 
 use super::{
     body::OverLimit,
@@ -31,7 +33,11 @@ pub(crate) fn problem(error: poem::Error) -> Problem {
         };
     }
     if let Some(wrong) = error.downcast_ref::<identity::service::WrongSecret>() {
-        return unauthorised("wrong-service-secret", wrong.to_string(), "Bearer error=\"invalid_token\"");
+        return unauthorised(
+            "wrong-service-secret",
+            wrong.to_string(),
+            "Bearer error=\"invalid_token\"",
+        );
     }
     if let Some(error) = error.downcast_ref::<identity::service::WrongSecret>() {
         return unauthorised("invalid-token", error.to_string(), "Bearer error=\"invalid_token\"");
@@ -49,12 +55,17 @@ pub(crate) fn problem(error: poem::Error) -> Problem {
     if error.is::<MethodNotAllowedError>() {
         return method_not_allowed();
     }
-    parameter(&error).or_else(|| body(&error)).unwrap_or_else(|| unknown(error))
+    parameter(&error)
+        .or_else(|| body(&error))
+        .unwrap_or_else(|| unknown(error))
 }
 
 /// 404 for a path that no operation has.
 pub(crate) fn no_such_path() -> Problem {
-    Problem::not_found("no-such-path", "there is nothing at this path; /docs lists what there is")
+    Problem::not_found(
+        "no-such-path",
+        "there is nothing at this path; /docs lists what there is",
+    )
 }
 
 /// 405; the caller adds `Allow`.
@@ -70,7 +81,10 @@ fn unauthorised(kind: &'static str, detail: String, challenge: &'static str) -> 
 
 fn parameter(error: &poem::Error) -> Option<Problem> {
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Some(Problem::invalid(vec![FieldError::parameter(error.name, readable(&error.reason))]));
+        return Some(Problem::invalid(vec![FieldError::parameter(
+            error.name,
+            readable(&error.reason),
+        )]));
     }
     if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
         // A path that cannot be read names nothing: invalid UTF-8, or a number that is none.
@@ -82,7 +96,10 @@ fn parameter(error: &poem::Error) -> Option<Problem> {
 
 /// poem-openapi puts Rust's name of the type before the reason: `failed to parse "integer_uint64": …`.
 fn readable(reason: &str) -> String {
-    let text = match reason.strip_prefix("failed to parse ").and_then(|rest| rest.split_once(": ")) {
+    let text = match reason
+        .strip_prefix("failed to parse ")
+        .and_then(|rest| rest.split_once(": "))
+    {
         Some((_, text)) => text,
         None => reason,
     };
@@ -91,10 +108,17 @@ fn readable(reason: &str) -> String {
 
 fn body(error: &poem::Error) -> Option<Problem> {
     if let Some(error) = error.downcast_ref::<ContentTypeError>() {
-        return Some(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", error.to_string()));
+        return Some(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            error.to_string(),
+        ));
     }
     if let Some(error) = error.downcast_ref::<ParseRequestPayloadError>() {
-        return Some(Problem::malformed(format!("the body cannot be read: {}", readable(&error.reason))));
+        return Some(Problem::malformed(format!(
+            "the body cannot be read: {}",
+            readable(&error.reason)
+        )));
     }
     match error.downcast_ref::<ReadBodyError>()? {
         ReadBodyError::PayloadTooLarge => Some(too_large()),
@@ -107,7 +131,11 @@ fn body(error: &poem::Error) -> Option<Problem> {
 
 /// 413.
 pub(crate) fn too_large() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "the body is larger than this service takes; send less at a time")
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body-too-large",
+        "the body is larger than this service takes; send less at a time",
+    )
 }
 
 fn unknown(error: poem::Error) -> Problem {

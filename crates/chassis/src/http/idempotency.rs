@@ -58,9 +58,11 @@ pub enum KeyError {
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Reused => {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", error.to_string())
-            }
+            KeyError::Reused => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                error.to_string(),
+            ),
             KeyError::Store(_) => Problem::internal(error),
         }
     }
@@ -71,18 +73,31 @@ impl Key {
     ///
     /// # Errors
     /// 400 when the key is empty, longer than 200 bytes, or not printable ASCII.
-    pub fn parse<B: Serialize>(header: Option<&str>, owner: UserId, operation: &str, body: &B) -> Result<Option<Self>, Problem> {
+    pub fn parse<B: Serialize>(
+        header: Option<&str>,
+        owner: UserId,
+        operation: &str,
+        body: &B,
+    ) -> Result<Option<Self>, Problem> {
         use sha2::Digest;
-        let Some(key) = header.map(|text| text.trim().trim_matches('"')) else { return Ok(None) };
+        let Some(key) = header.map(|text| text.trim().trim_matches('"')) else {
+            return Ok(None);
+        };
         if key.is_empty() || key.len() > 200 || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
-            return Err(Problem::malformed("Idempotency-Key must be 1 to 200 printable ASCII characters, such as a UUID"));
+            return Err(Problem::malformed(
+                "Idempotency-Key must be 1 to 200 printable ASCII characters, such as a UUID",
+            ));
         }
         let mut hash = sha2::Sha256::new();
         hash.update(operation.as_bytes());
         hash.update([0]);
         hash.update(serde_json::to_vec(body).map_err(Problem::internal)?);
         let request = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Some(Self { owner, key: key.to_owned(), request }))
+        Ok(Some(Self {
+            owner,
+            key: key.to_owned(),
+            request,
+        }))
     }
 
     /// Claims the key in the transaction of the change. `Some` is the answer of the request that came first: give it again.
@@ -93,14 +108,24 @@ impl Key {
         let claim = Statement::from_sql_and_values(
             tx.get_database_backend(),
             "INSERT INTO idempotency_keys (owner, key, request, answer, created_at) VALUES ($1, $2, $3, '', $4) ON CONFLICT DO NOTHING",
-            [self.owner.into(), self.key.clone().into(), self.request.clone().into(), Timestamp::now().into()],
+            [
+                self.owner.into(),
+                self.key.clone().into(),
+                self.request.clone().into(),
+                Timestamp::now().into(),
+            ],
         );
         if tx.execute_raw(claim).await?.rows_affected() == 1 {
             return Ok(None);
         }
-        let earlier = Entity::find_by_id((self.owner.to_string(), self.key.clone())).one(tx).await?;
-        let earlier = earlier.filter(|earlier| earlier.request == self.request).ok_or(KeyError::Reused)?;
-        let answer = serde_json::from_str(&earlier.answer).map_err(|error| DbErr::Custom(format!("stored answer: {error}")))?;
+        let earlier = Entity::find_by_id((self.owner.to_string(), self.key.clone()))
+            .one(tx)
+            .await?;
+        let earlier = earlier
+            .filter(|earlier| earlier.request == self.request)
+            .ok_or(KeyError::Reused)?;
+        let answer =
+            serde_json::from_str(&earlier.answer).map_err(|error| DbErr::Custom(format!("stored answer: {error}")))?;
         Ok(Some(answer))
     }
 
@@ -109,10 +134,15 @@ impl Key {
     /// # Errors
     /// See [`KeyError`].
     pub async fn record<A: Serialize>(&self, tx: &Tx, answer: &A) -> Result<(), KeyError> {
-        let answer = serde_json::to_string(answer).map_err(|error| DbErr::Custom(format!("answer as JSON: {error}")))?;
+        let answer =
+            serde_json::to_string(answer).map_err(|error| DbErr::Custom(format!("answer as JSON: {error}")))?;
         Entity::update_many()
             .col_expr(Column::Answer, Expr::value(answer))
-            .filter(Column::Owner.eq(self.owner.to_string()).and(Column::Key.eq(self.key.clone())))
+            .filter(
+                Column::Owner
+                    .eq(self.owner.to_string())
+                    .and(Column::Key.eq(self.key.clone())),
+            )
             .exec(tx)
             .await?;
         Ok(())
@@ -144,7 +174,11 @@ impl Worker for Forget {
             "DELETE FROM idempotency_keys WHERE (owner, key) IN (SELECT owner, key FROM idempotency_keys WHERE created_at < $1 LIMIT 500)",
             [before.into()],
         );
-        let removed = self.db.write(async |tx| tx.execute_raw(statement).await).await?.rows_affected();
+        let removed = self
+            .db
+            .write(async |tx| tx.execute_raw(statement).await)
+            .await?
+            .rows_affected();
         Ok(if removed == 500 { Step::Full } else { Step::Drained })
     }
 }

@@ -53,7 +53,10 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for Json<T> {
     fn request_meta() -> Option<MetaRequest> {
         Some(MetaRequest {
             description: None,
-            content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: T::schema_ref() }],
+            content: vec![MetaMediaType {
+                content_type: Self::CONTENT_TYPE,
+                schema: T::schema_ref(),
+            }],
             required: true,
         })
     }
@@ -66,10 +69,19 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for Json<T> {
         let mime = request.content_type().and_then(|text| text.parse::<mime::Mime>().ok());
         if !mime.is_some_and(|mime| mime.subtype() == mime::JSON || mime.suffix() == Some(mime::JSON)) {
             let status = poem::http::StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Problem::new(status, "unsupported-media-type", "send the body as Content-Type: application/json").into());
+            return Err(Problem::new(
+                status,
+                "unsupported-media-type",
+                "send the body as Content-Type: application/json",
+            )
+            .into());
         }
         let limit = request.data::<BodyLimit>().map_or(BodyLimit::DEFAULT, |limit| *limit);
-        let bytes = body.take()?.into_bytes_limit(limit.0).await.map_err(poem::Error::from)?;
+        let bytes = body
+            .take()?
+            .into_bytes_limit(limit.0)
+            .await
+            .map_err(poem::Error::from)?;
         parse(&bytes).map(Json).map_err(poem::Error::from)
     }
 }
@@ -87,11 +99,15 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let pointer = pointer(error.path());
         let inner = error.into_inner();
         match inner.classify() {
-            serde_json::error::Category::Data => Problem::invalid(vec![FieldError::new(pointer, without_position(&inner))]),
+            serde_json::error::Category::Data => {
+                Problem::invalid(vec![FieldError::new(pointer, without_position(&inner))])
+            }
             _ => Problem::malformed(format!("the body is not valid JSON: {inner}")),
         }
     })?;
-    reader.end().map_err(|error| Problem::malformed(format!("the body is not valid JSON: {error}")))?;
+    reader
+        .end()
+        .map_err(|error| Problem::malformed(format!("the body is not valid JSON: {error}")))?;
     Ok(value)
 }
 
@@ -107,7 +123,8 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+    text.rsplit_once(" at line ")
+        .map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 impl<T: Serialize + Send> IntoResponse for Json<T> {
@@ -126,7 +143,10 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
                 description: "Done.",
                 status: Some(200),
                 status_range: None,
-                content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: T::schema_ref() }],
+                content: vec![MetaMediaType {
+                    content_type: Self::CONTENT_TYPE,
+                    schema: T::schema_ref(),
+                }],
                 headers: vec![],
             }],
         }

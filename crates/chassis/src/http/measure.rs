@@ -18,7 +18,9 @@ use prometheus_client::{
 };
 
 /// Upper bounds in seconds: those of the semantic conventions, finer below 10 ms where most answers are.
-const BUCKETS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0];
+const BUCKETS: [f64; 15] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0,
+];
 
 /// Measures the requests of one service.
 #[derive(Clone)]
@@ -78,11 +80,28 @@ impl EncodeLabelValue for Id {
 impl Measure {
     /// Registers the metrics.
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let new = Self { duration: Family::new_with_constructor(Buckets), active: Gauge::default(), problems: Family::default() };
+        let new = Self {
+            duration: Family::new_with_constructor(Buckets),
+            active: Gauge::default(),
+            problems: Family::default(),
+        };
         let help = "Time from the request's head to the answer's";
-        registry.register_with_unit("http_server_request_duration", help, Unit::Seconds, new.duration.clone());
-        registry.register("http_server_active_requests", "Requests that are being answered", new.active.clone());
-        registry.register("http_problems", "Answers that told of a problem, by its kind", new.problems.clone());
+        registry.register_with_unit(
+            "http_server_request_duration",
+            help,
+            Unit::Seconds,
+            new.duration.clone(),
+        );
+        registry.register(
+            "http_server_active_requests",
+            "Requests that are being answered",
+            new.active.clone(),
+        );
+        registry.register(
+            "http_problems",
+            "Answers that told of a problem, by its kind",
+            new.problems.clone(),
+        );
         new
     }
 
@@ -93,16 +112,31 @@ impl Measure {
     }
 
     /// A request was answered; `trace` when its spans are recorded.
-    pub(crate) fn answered(&self, route: Route, method: &'static str, status: StatusCode, seconds: f64, trace: Option<TraceId>) {
-        let labels =
-            Answered { http_route: route, http_request_method: method, http_response_status_code: status.as_u16() };
+    pub(crate) fn answered(
+        &self,
+        route: Route,
+        method: &'static str,
+        status: StatusCode,
+        seconds: f64,
+        trace: Option<TraceId>,
+    ) {
+        let labels = Answered {
+            http_route: route,
+            http_request_method: method,
+            http_response_status_code: status.as_u16(),
+        };
         let exemplar = trace.map(|trace_id| Trace { trace_id: Id(trace_id) });
         self.duration.get_or_create(&labels).observe(seconds, exemplar, None);
     }
 
     /// An answer told of a problem.
     pub(crate) fn problem(&self, kind: &'static str, status: StatusCode) {
-        self.problems.get_or_create(&ProblemKind { kind, status: status.as_u16() }).inc();
+        self.problems
+            .get_or_create(&ProblemKind {
+                kind,
+                status: status.as_u16(),
+            })
+            .inc();
     }
 }
 

@@ -31,7 +31,10 @@ pub fn limit(asked: Option<u64>) -> Result<u64, Problem> {
     match asked {
         None => Ok(DEFAULT_LIMIT),
         Some(limit @ 1..=MAX_LIMIT) => Ok(limit),
-        Some(_) => Err(Problem::invalid(vec![FieldError::parameter("limit", format!("must be 1 to {MAX_LIMIT}"))])),
+        Some(_) => Err(Problem::invalid(vec![FieldError::parameter(
+            "limit",
+            format!("must be 1 to {MAX_LIMIT}"),
+        )])),
     }
 }
 
@@ -39,7 +42,13 @@ pub fn limit(asked: Option<u64>) -> Result<u64, Problem> {
 ///
 /// `list` names the list with its filter and order, so that a cursor of another list is refused; `position` is what the
 /// query continues after.
-pub fn page<R, T, P>(mut rows: Vec<R>, limit: u64, list: &str, position: impl Fn(&R) -> P, item: impl FnMut(R) -> T) -> Page<T>
+pub fn page<R, T, P>(
+    mut rows: Vec<R>,
+    limit: u64,
+    list: &str,
+    position: impl Fn(&R) -> P,
+    item: impl FnMut(R) -> T,
+) -> Page<T>
 where
     T: Send + Sync + Type + ParseFromJSON + ToJSON,
     P: Serialize,
@@ -47,8 +56,15 @@ where
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next_cursor = if more { rows.last().map(|row| cursor(list, &position(row))) } else { None };
-    Page { items: rows.into_iter().map(item).collect(), next_cursor }
+    let next_cursor = if more {
+        rows.last().map(|row| cursor(list, &position(row)))
+    } else {
+        None
+    };
+    Page {
+        items: rows.into_iter().map(item).collect(),
+        next_cursor,
+    }
 }
 
 /// The cursor that continues `list` after `position`; letters, digits, `-` and `_` only.
@@ -65,11 +81,18 @@ pub fn position<P: DeserializeOwned>(list: &str, cursor: Option<&str>) -> Result
     let Some(cursor) = cursor else { return Ok(None) };
     let wrong = || {
         Problem::malformed("the cursor is not from this list with these filters; leave it out to begin at the start")
-            .with_errors(vec![FieldError::parameter("cursor", "must be the next_cursor of the page before")])
+            .with_errors(vec![FieldError::parameter(
+                "cursor",
+                "must be the next_cursor of the page before",
+            )])
     };
     let json = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| wrong())?;
     let (from, position): (String, P) = serde_json::from_slice(&json).map_err(|_| wrong())?;
-    if from == fingerprint(list) { Ok(Some(position)) } else { Err(wrong()) }
+    if from == fingerprint(list) {
+        Ok(Some(position))
+    } else {
+        Err(wrong())
+    }
 }
 
 fn fingerprint(list: &str) -> String {

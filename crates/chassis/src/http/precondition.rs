@@ -32,7 +32,11 @@ pub fn if_match(header: Option<&str>) -> Result<Expected, Problem> {
     }
     let mut versions = Vec::new();
     for tag in text.split(',').map(str::trim) {
-        let inner = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+        let inner = tag
+            .strip_prefix("W/")
+            .unwrap_or(tag)
+            .strip_prefix('"')
+            .and_then(|tag| tag.strip_suffix('"'));
         let inner = inner.ok_or_else(|| Problem::malformed("If-Match is not a list of entity tags like \"v3\""))?;
         // A weak tag never matches strongly; a tag that is not ours matches no version.
         if let (false, Some(Ok(version))) = (tag.starts_with("W/"), inner.strip_prefix('v').map(str::parse)) {

@@ -27,12 +27,18 @@ pub struct FieldError {
 impl FieldError {
     /// `pointer` without its `#`.
     pub fn new(pointer: impl AsRef<str>, detail: impl Into<String>) -> Self {
-        Self { pointer: format!("#{}", pointer.as_ref()), detail: detail.into() }
+        Self {
+            pointer: format!("#{}", pointer.as_ref()),
+            detail: detail.into(),
+        }
     }
 
     /// A query parameter.
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
-        Self { pointer: format!("?{name}"), detail: detail.into() }
+        Self {
+            pointer: format!("?{name}"),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -45,6 +51,12 @@ pub struct Problem {
     status: StatusCode,
     kind: &'static str,
     detail: Cow<'static, str>,
+    // Boxed: every fallible function's result is as large as its error.
+    more: Box<More>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct More {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     headers: Vec<(header::HeaderName, header::HeaderValue)>,
@@ -80,7 +92,12 @@ struct Body {
 impl Problem {
     /// A problem of a stable `kind` (`task-not-found`).
     pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, kind, detail: detail.into(), errors: Vec::new(), retry_after: None, headers: Vec::new(), source: None, pattern: None }
+        Self {
+            status,
+            kind,
+            detail: detail.into(),
+            more: Box::default(),
+        }
     }
 
     /// 404: there is no such thing, or the caller may not know of it.
@@ -104,7 +121,7 @@ impl Problem {
             [one] => Cow::Owned(format!("{}: {}", one.pointer, one.detail)),
             many => Cow::Owned(format!("{} values are not acceptable; see errors", many.len())),
         };
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation-failed", detail) }
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation-failed", detail).with_errors(errors)
     }
 
     /// 400: the request itself cannot be understood.
@@ -114,20 +131,21 @@ impl Problem {
 
     /// 503: try again later.
     pub fn unavailable(kind: &'static str, detail: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
-        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail) }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, detail).with_retry_after(retry_after)
     }
 
     /// Something failed on our side: a fixed text for the client, `error` for the log. What can pass is 503, the rest 500.
     pub fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         let source: Arc<dyn std::error::Error + Send + Sync> = Arc::new(error);
-        let problem = if transient(source.as_ref()) {
+        let mut problem = if transient(source.as_ref()) {
             let detail = "the service is short of a resource it needs; try again in a moment";
             Self::unavailable("temporarily-unavailable", detail, Duration::from_secs(1))
         } else {
             let detail = "something went wrong on our side; the trace id tells us what";
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", detail)
         };
-        Self { source: Some(source), ..problem }
+        problem.more.source = Some(source);
+        problem
     }
 
     /// A handler panicked; the panic hook has logged why.
@@ -137,26 +155,27 @@ impl Problem {
     }
 
     /// Notes which operation it happened in, for the metrics.
-    pub(crate) fn at(self, pattern: Option<PathPattern>) -> Self {
-        Self { pattern, ..self }
+    pub(crate) fn at(mut self, pattern: Option<PathPattern>) -> Self {
+        self.more.pattern = pattern;
+        self
     }
 
     /// Which operation it happened in.
     pub(crate) fn pattern(&self) -> Option<&PathPattern> {
-        self.pattern.as_ref()
+        self.more.pattern.as_ref()
     }
 
     /// Adds the wrong values.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.more.errors = errors;
         self
     }
 
     /// Adds `Retry-After`.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.more.retry_after = Some(wait);
         self
     }
 
@@ -164,7 +183,7 @@ impl Problem {
     #[must_use]
     pub fn with_header(mut self, name: header::HeaderName, value: impl TryInto<header::HeaderValue>) -> Self {
         if let Ok(value) = value.try_into() {
-            self.headers.push((name, value));
+            self.more.headers.push((name, value));
         }
         self
     }
@@ -181,12 +200,12 @@ impl Problem {
 
     /// The wrong values.
     pub fn errors(&self) -> &[FieldError] {
-        &self.errors
+        &self.more.errors
     }
 
     /// What is for the log.
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
-        self.source.as_deref()
+        self.more.source.as_deref()
     }
 
     /// The answer, naming the request's trace.
@@ -196,15 +215,18 @@ impl Problem {
             title: title(self.kind),
             status: self.status.as_u16(),
             detail: self.detail.to_string(),
-            errors: self.errors.clone(),
+            errors: self.more.errors.clone(),
             trace_id,
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = Response::builder().status(self.status).content_type("application/problem+json").body(text);
-        for (name, value) in &self.headers {
+        let mut response = Response::builder()
+            .status(self.status)
+            .content_type("application/problem+json")
+            .body(text);
+        for (name, value) in &self.more.headers {
             response.headers_mut().insert(name, value.clone());
         }
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = self.more.retry_after {
             // Rounded up: a client that waits so long is welcome.
             let seconds = wait.as_millis().div_ceil(1000).max(1);
             if let Ok(value) = header::HeaderValue::from_str(&seconds.to_string()) {
@@ -220,7 +242,9 @@ impl Problem {
 fn title(kind: &str) -> String {
     let words = kind.replace('-', " ");
     let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn transient(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -279,13 +303,19 @@ impl ApiResponse for Problem {
             description,
             status: None,
             status_range: Some(range.to_owned()),
-            content: vec![MetaMediaType { content_type: ProblemJson::CONTENT_TYPE, schema: ProblemJson::schema_ref() }],
+            content: vec![MetaMediaType {
+                content_type: ProblemJson::CONTENT_TYPE,
+                schema: ProblemJson::schema_ref(),
+            }],
             headers: vec![],
         };
         MetaResponses {
             responses: vec![
                 response("The request was not carried out; `type` says why.", "4XX"),
-                response("The service failed; nothing was done, or it is safe to ask again.", "5XX"),
+                response(
+                    "The service failed; nothing was done, or it is safe to ask again.",
+                    "5XX",
+                ),
             ],
         }
     }

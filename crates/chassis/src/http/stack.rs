@@ -1,6 +1,9 @@
 //! What happens to every request, in one place and in this order: span, deadline, body limit, the operation, errors as
 //! problems, headers, metrics.
 //!
+//! Metrics name the operation by the [`PathPattern`] in the answer's data, as poem's router leaves it there. An operation
+//! that routes by itself (the gateway's) sets it.
+//!
 //! It is one endpoint rather than a pile of middlewares: each of poem's layers boxes and moves the request again, and the
 //! order of a pile is easily got wrong. A panic in a handler is a 500 like any other. A request that is dropped because its
 //! client went away or its deadline passed rolls its transaction back.
@@ -36,7 +39,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Answers of an API load nothing, are shown in no frame and guessed at by no browser.
 const SECURITY: [(HeaderName, HeaderValue); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
@@ -56,7 +62,13 @@ pub struct Stack {
 
 impl Stack {
     /// Puts everything around `api` of the service named `service`.
-    pub fn new(service: &'static str, api: Api, verifier: Arc<Verifier>, settings: settings::Http, metrics: &mut Registry) -> Self {
+    pub fn new(
+        service: &'static str,
+        api: Api,
+        verifier: Arc<Verifier>,
+        settings: settings::Http,
+        metrics: &mut Registry,
+    ) -> Self {
         Self {
             service,
             document: Served::new(&api.document),
@@ -71,7 +83,11 @@ impl Stack {
 
     async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
         let own = match request.uri().path() {
-            "/health" => Some(Response::builder().content_type("application/json").body(r#"{"status":"ok"}"#)),
+            "/health" => Some(
+                Response::builder()
+                    .content_type("application/json")
+                    .body(r#"{"status":"ok"}"#),
+            ),
             "/openapi.json" => Some(self.document.json()),
             "/docs" | "/docs/" => Some(self.document.page()),
             _ => None,
@@ -84,7 +100,10 @@ impl Stack {
         }
         if request.method() == Method::OPTIONS {
             let allow = self.allow.of(request.uri().path()).ok_or_else(fault::no_such_path)?;
-            return Ok(Response::builder().status(StatusCode::NO_CONTENT).header(header::ALLOW, allow).finish());
+            return Ok(Response::builder()
+                .status(StatusCode::NO_CONTENT)
+                .header(header::ALLOW, allow)
+                .finish());
         }
         let time = deadline::of(&request, self.settings.deadline)?;
         body::limit(&mut request, self.settings.body_limit)?;
@@ -117,7 +136,12 @@ impl Stack {
         match problem.cause() {
             Some(cause) => {
                 let error = messaging::worker::chain(cause);
-                tracing::error!(kind = problem.kind(), status = problem.status().as_u16(), error, "the request failed");
+                tracing::error!(
+                    kind = problem.kind(),
+                    status = problem.status().as_u16(),
+                    error,
+                    "the request failed"
+                );
             }
             None => tracing::debug!(kind = problem.kind(), status = problem.status().as_u16(), "refused"),
         }
@@ -175,9 +199,16 @@ impl Stack {
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
         }
-        tracing::debug!(method, route = &*route.0, status = status.as_u16(), duration_us = took.as_micros(), "answered");
+        tracing::debug!(
+            method,
+            route = &*route.0,
+            status = status.as_u16(),
+            duration_us = took.as_micros(),
+            "answered"
+        );
         let sampled = trace.filter(|trace| trace.is_sampled()).map(|trace| trace.trace_id());
-        self.measure.answered(route, method, status, took.as_secs_f64(), sampled);
+        self.measure
+            .answered(route, method, status, took.as_secs_f64(), sampled);
         response
     }
 }
@@ -204,7 +235,11 @@ impl Endpoint for Stack {
 /// The caller's id of the request when it is sane, else the trace's.
 fn request_id(request: &Request, trace: Option<&opentelemetry::trace::SpanContext>) -> Option<HeaderValue> {
     let sane = |value: &&HeaderValue| {
-        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+        (1..=128).contains(&value.len())
+            && value
+                .as_bytes()
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
     };
     let given = request.headers().get(REQUEST_ID).filter(sane).cloned();
     given.or_else(|| HeaderValue::from_str(&trace?.trace_id().to_string()).ok())

@@ -78,8 +78,15 @@ impl Health {
             .filter(|(_, progress, limit)| progress.age() > *limit)
             .map(|(name, progress, _)| (name.clone(), progress.age().as_secs()))
             .collect();
-        let status = if stuck.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        answer(status, json!({ "status": if stuck.is_empty() { "ok" } else { "stuck" }, "stuck_for_s": stuck }))
+        let status = if stuck.is_empty() {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        answer(
+            status,
+            json!({ "status": if stuck.is_empty() { "ok" } else { "stuck" }, "stuck_for_s": stuck }),
+        )
     }
 
     async fn readiness(&self) -> Response {
@@ -96,11 +103,18 @@ impl Health {
             let answered = tokio::time::timeout(PING, db.ping()).await;
             (!matches!(answered, Ok(Ok(())))).then_some(*name)
         });
-        let silent: Vec<&str> = futures_util::future::join_all(pings).await.into_iter().flatten().collect();
+        let silent: Vec<&str> = futures_util::future::join_all(pings)
+            .await
+            .into_iter()
+            .flatten()
+            .collect();
         if silent.is_empty() {
             answer(StatusCode::OK, json!({ "status": "ready" }))
         } else {
-            answer(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "databases": silent }))
+            answer(
+                StatusCode::SERVICE_UNAVAILABLE,
+                json!({ "status": "unavailable", "databases": silent }),
+            )
         }
     }
 
@@ -137,12 +151,17 @@ fn merged(texts: &[String]) -> String {
             }
         }
     }
-    let lines = families.values().flat_map(|(about, samples)| about.iter().chain(samples));
+    let lines = families
+        .values()
+        .flat_map(|(about, samples)| about.iter().chain(samples));
     lines.fold(String::new(), |text, line| text + line + "\n") + "# EOF\n"
 }
 
 fn answer(status: StatusCode, body: serde_json::Value) -> Response {
-    Response::builder().status(status).content_type("application/json").body(body.to_string())
+    Response::builder()
+        .status(status)
+        .content_type("application/json")
+        .body(body.to_string())
 }
 
 impl Endpoint for Health {
@@ -166,9 +185,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_stuck_is_named_and_turns_livez_red() {
+        let health = Health::default();
+        health.watch_progress(
+            "project relay".to_owned(),
+            Progress::new("relay"),
+            Duration::from_secs(3600),
+        );
+        assert_eq!(health.live().status(), StatusCode::OK);
+        let stuck = Progress::new("consumer");
+        health.watch_progress("project consumer".to_owned(), stuck.clone(), Duration::ZERO);
+        while stuck.age() == Duration::ZERO {
+            std::hint::spin_loop();
+        }
+        let answer = health.live();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
     fn metrics_of_several_services_are_one_valid_text() {
         let text = |service: &str| {
-            format!("# HELP a_total Count.\n# TYPE a_total counter\na_total{{service=\"{service}\"}} 1\n# HELP b Depth.\n# TYPE b gauge\nb{{service=\"{service}\"}} 2\n# EOF\n")
+            format!(
+                "# HELP a_total Count.\n# TYPE a_total counter\na_total{{service=\"{service}\"}} 1\n# HELP b Depth.\n# TYPE b gauge\nb{{service=\"{service}\"}} 2\n# EOF\n"
+            )
         };
         let expected = "# HELP a_total Count.\n# TYPE a_total counter\na_total{service=\"auth\"} 1\na_total{service=\"project\"} 1\n\
             # HELP b Depth.\n# TYPE b gauge\nb{service=\"auth\"} 2\nb{service=\"project\"} 2\n# EOF\n";

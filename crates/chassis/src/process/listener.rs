@@ -20,7 +20,9 @@ use crate::http::problem::Problem;
 pub(super) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            anyhow::anyhow!("{address} is occupied by another process; stop that one, or choose another port ({setting})")
+            anyhow::anyhow!(
+                "{address} is occupied by another process; stop that one, or choose another port ({setting})"
+            )
         }
         _ => anyhow::anyhow!("cannot listen on {address} ({setting}): {error}"),
     })
@@ -34,7 +36,11 @@ impl Acceptor for Connections {
     type Io = TcpStream;
 
     fn local_addr(&self) -> Vec<LocalAddr> {
-        self.0.local_addr().map(|address| LocalAddr(address.into())).into_iter().collect()
+        self.0
+            .local_addr()
+            .map(|address| LocalAddr(address.into()))
+            .into_iter()
+            .collect()
     }
 
     async fn accept(&mut self) -> std::io::Result<(TcpStream, LocalAddr, RemoteAddr, Scheme)> {
@@ -76,12 +82,18 @@ impl Hosts {
         let host = || request.headers().get(header::HOST)?.to_str().ok();
         let named = if self.services.len() > 1 {
             // HTTP/2 has the host in the URI.
-            let label = request.uri().host().or_else(host).and_then(|host| host.split(['.', ':']).next());
+            let label = request
+                .uri()
+                .host()
+                .or_else(host)
+                .and_then(|host| host.split(['.', ':']).next());
             label.and_then(|label| self.services.iter().find(|(name, _)| label.eq_ignore_ascii_case(name)))
         } else {
             None
         };
-        named.or_else(|| self.services.get(self.front?)).map(|(_, endpoint)| endpoint)
+        named
+            .or_else(|| self.services.get(self.front?))
+            .map(|(_, endpoint)| endpoint)
     }
 }
 
@@ -97,5 +109,61 @@ impl Endpoint for Hosts {
                 Ok(Problem::not_found("no-such-host", detail).render(None))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::{EndpointExt, endpoint::make_sync};
+
+    use super::*;
+
+    fn hosts(names: &[&'static str], front: Option<&str>) -> Hosts {
+        let service = |name: &&'static str| {
+            let name = *name;
+            (name, make_sync(move |_| name).map_to_response().boxed())
+        };
+        Hosts::new(names.iter().map(service).collect(), front)
+    }
+
+    async fn answer(hosts: &Hosts, host: &str) -> (u16, String) {
+        let response = hosts
+            .get_response(Request::builder().header("host", host).finish())
+            .await;
+        (
+            response.status().as_u16(),
+            response.into_body().into_string().await.unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn the_first_part_of_the_host_names_the_service() {
+        let hosts = hosts(&["gateway", "auth"], Some("gateway"));
+        for (host, name) in [
+            ("auth.localhost:8080", "auth"),
+            ("AUTH.localhost", "auth"),
+            ("auth", "auth"),
+            ("gateway.localhost", "gateway"),
+            ("localhost:8080", "gateway"),
+            ("127.0.0.1:8080", "gateway"),
+            ("", "gateway"),
+        ] {
+            assert_eq!(answer(&hosts, host).await, (200, name.to_owned()), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_front_an_unknown_host_is_told_which_there_are() {
+        let (status, text) = answer(&hosts(&["gateway", "auth"], None), "mail.localhost").await;
+        assert_eq!(status, 404);
+        assert!(text.contains("gateway, auth"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_single_service_answers_every_host() {
+        assert_eq!(
+            answer(&hosts(&["auth"], None), "10.0.0.7:8080").await,
+            (200, "auth".to_owned())
+        );
     }
 }

@@ -17,13 +17,16 @@ use crate::{
     tasks::Tasks,
 };
 
+/// Reads a service's settings, or tells every mistake in them.
+type Configure = fn(&Figment) -> Result<Box<dyn Ready>, Vec<String>>;
+
 /// A service that the process was told of.
 pub(super) struct Member {
     pub(super) name: &'static str,
     pub(super) defaults: &'static str,
     /// TOML over everything else.
     pub(super) overrides: String,
-    pub(super) configure: fn(&Figment) -> Result<Box<dyn Ready>, Vec<String>>,
+    pub(super) configure: Configure,
 }
 
 impl Member {
@@ -97,7 +100,11 @@ fn writable(file: &Path) -> std::io::Result<()> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::OpenOptions::new().append(true).create(true).open(file).map(drop)
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(file)
+        .map(drop)
 }
 
 /// Verifies tokens by the keys that auth publishes.

@@ -173,9 +173,13 @@ impl Process {
         }
         let core = services.first().map(|(_, service)| service.core().clone());
         match core {
-            Some(core) if mistakes.is_empty() => {
-                Ok(ConfiguredProcess { name: self.name, core, services, front: self.front, on_ready: self.on_ready })
-            }
+            Some(core) if mistakes.is_empty() => Ok(ConfiguredProcess {
+                name: self.name,
+                core,
+                services,
+                front: self.front,
+                on_ready: self.on_ready,
+            }),
             Some(_) => Err(mistakes.into_iter().collect()),
             None => {
                 if mistakes.is_empty() {
@@ -285,7 +289,9 @@ impl Budget {
 
     fn left(&self) -> Duration {
         // A step that comes late still gets a moment to end properly.
-        self.0.saturating_duration_since(Instant::now()).max(Duration::from_millis(100))
+        self.0
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(100))
     }
 }
 
@@ -299,7 +305,10 @@ impl Sockets {
     async fn take(core: &Core) -> anyhow::Result<(Self, Addresses)> {
         let public = bind(core.http.listen, "http.listen").await?;
         let internal = bind(core.http.internal_listen, "http.internal_listen").await?;
-        let addresses = Addresses { public: public.local_addr()?, internal: internal.local_addr()? };
+        let addresses = Addresses {
+            public: public.local_addr()?,
+            internal: internal.local_addr()?,
+        };
         Ok((Self { public, internal }, addresses))
     }
 }

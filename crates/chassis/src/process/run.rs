@@ -48,7 +48,10 @@ struct Stage {
 
 impl Stage {
     fn new(related: &Tasks) -> Self {
-        Self { tasks: related.group(), stop: CancellationToken::new() }
+        Self {
+            tasks: related.group(),
+            stop: CancellationToken::new(),
+        }
     }
 
     async fn end(&self, within: Duration, unfinished: &mut Vec<String>) {
@@ -63,7 +66,13 @@ impl Stage {
 impl ConfiguredProcess {
     /// The whole life; `stop` asks for its end.
     pub(super) async fn work(self, stop: CancellationToken) -> Result<(), Failure> {
-        let Self { name, core, services, front, on_ready } = self;
+        let Self {
+            name,
+            core,
+            services,
+            front,
+            on_ready,
+        } = self;
         let (sockets, addresses) = Sockets::take(&core).await?;
         let tasks = Tasks::default();
         let running = Running {
@@ -74,7 +83,14 @@ impl ConfiguredProcess {
             internal: Stage::new(&tasks),
         };
         let health = Health::default();
-        serve(&running.internal, "internal listener", sockets.internal, health.clone(), core.http.idle, Duration::from_secs(1));
+        serve(
+            &running.internal,
+            "internal listener",
+            sockets.internal,
+            health.clone(),
+            core.http.idle,
+            Duration::from_secs(1),
+        );
 
         // Asked to stop while it waits for a database, it need not wait on.
         let started = tokio::select! {
@@ -82,7 +98,14 @@ impl ConfiguredProcess {
             started = start(&name, services, &core, &running, &health) => started?,
         };
         let hosts = Hosts::new(started.endpoints, front.as_deref());
-        serve(&running.server, "listener", sockets.public, hosts, core.http.idle, core.process.stop);
+        serve(
+            &running.server,
+            "listener",
+            sockets.public,
+            hosts,
+            core.http.idle,
+            core.process.stop / 2,
+        );
         health.ready();
         tracing::info!(public = %addresses.public, internal = %addresses.internal, "ready");
         on_ready(&addresses);
@@ -93,10 +116,15 @@ impl ConfiguredProcess {
         };
         health.stopping();
         if failed.is_none() {
-            tracing::info!(drain_ms = core.process.drain.as_millis(), "stopping: serving on until the router has noticed");
+            tracing::info!(
+                drain_ms = core.process.drain.as_millis(),
+                "stopping: serving on until the router has noticed"
+            );
             tokio::time::sleep(core.process.drain).await;
         }
-        let unfinished = running.end(&started.databases, &started.broker, core.process.stop).await;
+        let unfinished = running
+            .end(&started.databases, &started.broker, core.process.stop)
+            .await;
         match failed {
             Some(name) => Err(Failure::Task(name)),
             None if unfinished.is_empty() => Ok(()),
@@ -169,24 +197,43 @@ async fn start(
         let verifier = member::verifier(&service.core().identity)?;
         let tasks = running.workers.tasks.of(name);
         let stop = running.workers.stop.clone();
-        let assembled = service.assemble(db.clone(), Clock::system(), verifier, registry, tasks, stop).await?;
+        let assembled = service
+            .assemble(db.clone(), Clock::system(), verifier, registry, tasks, stop)
+            .await?;
         health.watch_database(name, db.clone());
         health.publish_metrics(assembled.metrics);
         endpoints.push((name, assembled.endpoint));
         databases.push(db.clone());
         let intake = Intake::new(db.clone(), name, env!("CARGO_PKG_VERSION"), assembled.reactions);
-        parts.push(Part { name, intake, metrics, workers: assembled.workers, db });
+        parts.push(Part {
+            name,
+            intake,
+            metrics,
+            workers: assembled.workers,
+            db,
+        });
     }
     // Every consumer is known before the first relay runs: see Relay::new.
     for part in &parts {
         if !part.intake.reactions().is_empty() {
             let consumer = Consumer::new(broker.clone(), part.intake.clone(), part.metrics.clone())?;
-            health.watch_progress(format!("{} consumer", part.name), consumer.progress(), core.process.stuck);
+            health.watch_progress(
+                format!("{} consumer", part.name),
+                consumer.progress(),
+                core.process.stuck,
+            );
             let work = consumer.run(running.consumers.stop.clone());
             running.consumers.tasks.of(part.name).spawn("consumer", work);
         }
     }
-    for Part { name, metrics, workers, db, .. } in parts {
+    for Part {
+        name,
+        metrics,
+        workers,
+        db,
+        ..
+    } in parts
+    {
         let relay = Relay::new(db.clone(), broker.clone(), name, metrics.clone());
         run(name, Box::new(relay), Relay::PACE, &running.relays, health, core);
         let own: [(Box<dyn Worker>, Pace); 3] = [
@@ -198,7 +245,11 @@ async fn start(
             run(name, worker, pace, &running.workers, health, core);
         }
     }
-    Ok(Started { endpoints, databases, broker })
+    Ok(Started {
+        endpoints,
+        databases,
+        broker,
+    })
 }
 
 /// Runs `worker` in `stage`, watched by `/livez`.
@@ -206,9 +257,16 @@ fn run(service: &'static str, mut worker: Box<dyn Worker>, pace: Pace, stage: &S
     let name = worker.name();
     let progress = Progress::new(name);
     // A worker that pauses is not stuck.
-    health.watch_progress(format!("{service} {name}"), progress.clone(), core.process.stuck + pace.idle + pace.last_retry);
+    health.watch_progress(
+        format!("{service} {name}"),
+        progress.clone(),
+        core.process.stuck + pace.idle + pace.last_retry,
+    );
     let stop = stage.stop.clone();
-    stage.tasks.of(service).spawn(name, async move { worker::run(worker.as_mut(), pace, progress, stop).await });
+    stage.tasks.of(service).spawn(
+        name,
+        async move { worker::run(worker.as_mut(), pace, progress, stop).await },
+    );
 }
 
 pub(crate) async fn connect(settings: &settings::Broker, client: &str) -> anyhow::Result<Broker> {
@@ -228,14 +286,22 @@ pub(crate) async fn connect(settings: &settings::Broker, client: &str) -> anyhow
 }
 
 /// Serves `endpoint` until the stage is stopped, then finishes what is being answered, `within` at most.
-fn serve<E>(stage: &Stage, name: &'static str, socket: tokio::net::TcpListener, endpoint: E, idle: Duration, within: Duration)
-where
+fn serve<E>(
+    stage: &Stage,
+    name: &'static str,
+    socket: tokio::net::TcpListener,
+    endpoint: E,
+    idle: Duration,
+    within: Duration,
+) where
     E: poem::Endpoint + 'static,
 {
     let stop = stage.stop.clone();
     stage.tasks.spawn(name, async move {
         let server = poem::Server::new_with_acceptor(Connections(socket)).idle_timeout(idle);
-        let served = server.run_with_graceful_shutdown(Arc::new(endpoint), stop.cancelled_owned(), Some(within)).await;
+        let served = server
+            .run_with_graceful_shutdown(Arc::new(endpoint), stop.cancelled_owned(), Some(within))
+            .await;
         if let Err(error) = served {
             tracing::error!(error = %error, "the listener failed");
         }

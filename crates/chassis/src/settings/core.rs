@@ -136,13 +136,17 @@ pub struct Life {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("max_connections", &self.max_connections).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Broker").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Broker")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,7 +173,10 @@ impl Http {
         let listen = source.parsed("http.listen", "an address like 0.0.0.0:8080");
         let internal_listen = source.parsed("http.internal_listen", "an address like 0.0.0.0:9090");
         let deadline = source.millis("http.deadline_ms");
-        source.require(deadline != Some(Duration::ZERO), "http.deadline_ms must be at least 1, or every request fails");
+        source.require(
+            deadline != Some(Duration::ZERO),
+            "http.deadline_ms must be at least 1, or every request fails",
+        );
         let body_limit = source.take("http.body_limit_bytes");
         let trusted_proxies = source.each_parsed("http.trusted_proxies", "networks like 10.0.0.0/8");
         let cors_origins: Option<Vec<String>> = source.take("http.cors_origins");
@@ -188,9 +195,15 @@ impl Http {
 }
 
 fn origin(source: &mut Source<'_>, text: &str) -> Option<HeaderValue> {
-    let well_formed = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).is_some_and(|rest| !rest.contains('/'));
+    let well_formed = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .is_some_and(|rest| !rest.contains('/'));
     let value = HeaderValue::from_str(text).ok().filter(|_| well_formed);
-    source.require(value.is_some(), "http.cors_origins must be origins like https://hub.example.com, without a path");
+    source.require(
+        value.is_some(),
+        "http.cors_origins must be origins like https://hub.example.com, without a path",
+    );
     value
 }
 
@@ -198,13 +211,26 @@ impl Database {
     fn read(source: &mut Source<'_>) -> Option<Self> {
         let url: Option<String> = source.take("database.url");
         let known = url.as_deref().is_none_or(|url| {
-            ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme))
+            ["sqlite:", "postgres:", "postgresql:"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
         });
-        source.require(known, "database.url must be sqlite:///path/file.db or postgres://user:password@host/name");
+        source.require(
+            known,
+            "database.url must be sqlite:///path/file.db or postgres://user:password@host/name",
+        );
         let max_connections: Option<u32> = source.take("database.max_connections");
-        source.require(max_connections != Some(0), "database.max_connections must be at least 1");
+        source.require(
+            max_connections != Some(0),
+            "database.max_connections must be at least 1",
+        );
         let (wait, durable) = (source.seconds("database.wait_s"), source.take("database.durable"));
-        Some(Self { url: url?.into(), max_connections: max_connections?, wait: wait?, durable: durable? })
+        Some(Self {
+            url: url?.into(),
+            max_connections: max_connections?,
+            wait: wait?,
+            durable: durable?,
+        })
     }
 
     /// For [`database::Db::open`].
@@ -222,7 +248,12 @@ impl Database {
     pub fn file(&self) -> Option<PathBuf> {
         use secrecy::ExposeSecret;
         let rest = self.url.expose_secret().strip_prefix("sqlite:")?;
-        let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next().unwrap_or_default();
+        let path = rest
+            .strip_prefix("//")
+            .unwrap_or(rest)
+            .split('?')
+            .next()
+            .unwrap_or_default();
         (!path.is_empty() && path != ":memory:").then(|| PathBuf::from(path))
     }
 }
@@ -231,7 +262,10 @@ impl Broker {
     fn read(source: &mut Source<'_>) -> Option<Self> {
         let bootstrap: Option<String> = source.take("broker.bootstrap");
         let named = bootstrap.as_deref().is_none_or(|text| !text.trim().is_empty());
-        source.require(named, "broker.bootstrap must be host:port of a Kafka broker, or embedded");
+        source.require(
+            named,
+            "broker.bootstrap must be host:port of a Kafka broker, or embedded",
+        );
         let (properties, wait) = (source.take("broker.properties"), source.seconds("broker.wait_s"));
         let prefix = source.take("broker.prefix");
         let (partitions, replication) = (source.take("broker.partitions"), source.take("broker.replication"));
@@ -260,7 +294,11 @@ impl Broker {
             BrokerPlace::Cluster(servers) => (Some(servers.clone()), messaging::broker::Settings::servers(servers)),
         };
         // In this process more partitions bring no more speed, only more threads and memory.
-        let partitions = if servers.is_some() { self.partitions } else { usual.partitions };
+        let partitions = if servers.is_some() {
+            self.partitions
+        } else {
+            usual.partitions
+        };
         messaging::broker::Settings {
             servers,
             client: client.to_owned(),
@@ -277,12 +315,20 @@ impl Identity {
     fn read(source: &mut Source<'_>) -> Option<Self> {
         let (issuer, audience) = (source.take("identity.issuer"), source.take("identity.audience"));
         let jwks_url: Option<String> = source.take("identity.jwks_url");
-        let http = jwks_url.as_deref().is_none_or(|url| url.starts_with("http://") || url.starts_with("https://"));
-        source.require(http, "identity.jwks_url must be an address like http://auth/.well-known/jwks.json");
+        let http = jwks_url
+            .as_deref()
+            .is_none_or(|url| url.starts_with("http://") || url.starts_with("https://"));
+        source.require(
+            http,
+            "identity.jwks_url must be an address like http://auth/.well-known/jwks.json",
+        );
         let jwks_host = source.optional("identity.jwks_host");
         let secret: Option<String> = source.optional("identity.introspection_secret");
         let long = secret.as_deref().is_none_or(|secret| secret.len() >= 32);
-        source.require(long, "identity.introspection_secret must have at least 32 characters, or it can be guessed");
+        source.require(
+            long,
+            "identity.introspection_secret must have at least 32 characters, or it can be guessed",
+        );
         Some(Self {
             issuer: issuer?,
             audience: audience?,
@@ -296,17 +342,28 @@ impl Identity {
 impl Telemetry {
     fn read(source: &mut Source<'_>) -> Option<Self> {
         let otlp_endpoint: Option<String> = source.optional("telemetry.otlp_endpoint");
-        let http = otlp_endpoint.as_deref().is_none_or(|url| url.starts_with("http://") || url.starts_with("https://"));
-        source.require(http, "telemetry.otlp_endpoint must be an address like http://collector:4317");
+        let http = otlp_endpoint
+            .as_deref()
+            .is_none_or(|url| url.starts_with("http://") || url.starts_with("https://"));
+        source.require(
+            http,
+            "telemetry.otlp_endpoint must be an address like http://collector:4317",
+        );
         let ratio: Option<f64> = source.take("telemetry.sampling_ratio");
         let whole = ratio.is_none_or(|ratio| (0.0..=1.0).contains(&ratio));
         source.require(whole, "telemetry.sampling_ratio must be between 0 and 1");
         let log_format = source.take("telemetry.log_format");
         let log_filter: Option<String> = source.take("telemetry.log_filter");
-        let understood =
-            log_filter.as_deref().is_none_or(|text| tracing_subscriber::EnvFilter::builder().parse(text).is_ok());
+        let understood = log_filter
+            .as_deref()
+            .is_none_or(|text| tracing_subscriber::EnvFilter::builder().parse(text).is_ok());
         source.require(understood, "telemetry.log_filter must be like info,project=debug");
-        Some(Self { otlp_endpoint, sampling_ratio: ratio?, log_format: log_format?, log_filter: log_filter? })
+        Some(Self {
+            otlp_endpoint,
+            sampling_ratio: ratio?,
+            log_format: log_format?,
+            log_filter: log_filter?,
+        })
     }
 }
 
@@ -315,7 +372,14 @@ impl Life {
         let (drain, stop) = (source.millis("process.drain_ms"), source.seconds("process.stop_s"));
         let stuck = source.seconds("process.stuck_s");
         let patient = stuck.is_none_or(|stuck| stuck >= Duration::from_secs(30));
-        source.require(patient, "process.stuck_s must be at least 30, or a slow step restarts the process");
-        Some(Self { drain: drain?, stop: stop?, stuck: stuck? })
+        source.require(
+            patient,
+            "process.stuck_s must be at least 30, or a slow step restarts the process",
+        );
+        Some(Self {
+            drain: drain?,
+            stop: stop?,
+            stuck: stuck?,
+        })
     }
 }

@@ -24,13 +24,20 @@ impl Environment {
     /// The process's own.
     pub fn of_process() -> Self {
         // A variable that is not Unicode is none of ours, or found missing later.
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
     }
 }
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
-        Self(variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect())
+        Self(
+            variables
+                .into_iter()
+                .filter(|(name, _)| name.starts_with(PREFIX))
+                .collect(),
+        )
     }
 }
 
@@ -44,13 +51,22 @@ pub struct Layers {
 impl Layers {
     /// Begins with everything that can be set: TOML texts with the defaults of [`super::Core`] and each service.
     pub fn new<'a>(defaults: impl IntoIterator<Item = &'a str>) -> Self {
-        let known = defaults.into_iter().fold(Figment::new(), |figment, text| figment.merge(Toml::string(text)));
-        Self { figment: known.clone(), known, mistakes: Vec::new() }
+        let known = defaults
+            .into_iter()
+            .fold(Figment::new(), |figment, text| figment.merge(Toml::string(text)));
+        Self {
+            figment: known.clone(),
+            known,
+            mistakes: Vec::new(),
+        }
     }
 
     /// Begins with what one service can be set to.
     pub fn of_service<S: crate::Service>() -> Self {
-        Self::new([<super::Core as super::Settings>::DEFAULTS, <S::Settings as super::Settings>::DEFAULTS])
+        Self::new([
+            <super::Core as super::Settings>::DEFAULTS,
+            <S::Settings as super::Settings>::DEFAULTS,
+        ])
     }
 
     /// Puts TOML over what there is.
@@ -60,7 +76,9 @@ impl Layers {
             Ok(values) => self.put(name, values),
             // toml's own text shows the line, which may hold a secret.
             Err(error) => {
-                let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+                let line = error
+                    .span()
+                    .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
                 self.mistakes.push(format!("{name}: line {line} is not TOML"));
             }
         }
@@ -73,7 +91,9 @@ impl Layers {
         if let Some(path) = environment.0.get(&format!("{PREFIX}CONFIG")) {
             match std::fs::read_to_string(path) {
                 Ok(text) => self = self.toml(path, &text),
-                Err(error) => self.mistakes.push(format!("{PREFIX}CONFIG: cannot read {path}: {error}")),
+                Err(error) => self
+                    .mistakes
+                    .push(format!("{PREFIX}CONFIG: cannot read {path}: {error}")),
             }
         }
         let mut files = Vec::new();
@@ -83,7 +103,10 @@ impl Layers {
                 continue;
             }
             let key = key.to_lowercase().replace("__", ".");
-            match key.strip_suffix("_file").filter(|_| self.known.find_value(&key).is_err()) {
+            match key
+                .strip_suffix("_file")
+                .filter(|_| self.known.find_value(&key).is_err())
+            {
                 Some(key) => files.push((name, key.to_owned(), value)),
                 None => self.set(name, &key, value),
             }
@@ -141,14 +164,22 @@ impl Layers {
 
     /// Where the path of a table ends that may hold any key: one that is empty in the defaults.
     fn open(&self, key: &str) -> Option<usize> {
-        let is_open = |at: &usize| self.known.find_value(&key[..*at]).is_ok_and(|value| value.as_dict().is_some_and(Dict::is_empty));
+        let is_open = |at: &usize| {
+            self.known
+                .find_value(&key[..*at])
+                .is_ok_and(|value| value.as_dict().is_some_and(Dict::is_empty))
+        };
         key.match_indices('.').map(|(at, _)| at).find(is_open)
     }
 }
 
 fn leaves(path: &str, values: &Dict, visit: &mut impl FnMut(&str)) {
     for (name, value) in values {
-        let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let key = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
         match value {
             Value::Dict(_, inner) if !inner.is_empty() => leaves(&key, inner, visit),
             _ => visit(&key),

@@ -24,7 +24,10 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// Reads from `figment`.
     pub fn new(figment: &'a Figment) -> Self {
-        Self { figment, mistakes: Vec::new() }
+        Self {
+            figment,
+            mistakes: Vec::new(),
+        }
     }
 
     /// The value of `key` (`http.listen`); `None` after noting a mistake.
@@ -37,7 +40,9 @@ impl<'a> Source<'a> {
                     figment::error::Kind::MissingField(_) => "is missing".to_owned(),
                     figment::error::Kind::InvalidType(_, expected) => format!("must be {expected}"),
                     figment::error::Kind::InvalidValue(_, expected) => format!("must be {expected}"),
-                    figment::error::Kind::UnknownVariant(_, expected) => format!("must be one of {}", expected.join(", ")),
+                    figment::error::Kind::UnknownVariant(_, expected) => {
+                        format!("must be one of {}", expected.join(", "))
+                    }
                     _ => "cannot be read".to_owned(),
                 };
                 self.reject(format!("{key} {reason}"));

@@ -29,7 +29,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Services {
         struct Find(Option<String>);
         impl Visit for Find {
             fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-                if field.name() == "service" {
+                if field.name() == "service" && !value.is_empty() {
                     self.0 = Some(value.to_owned());
                 }
             }
@@ -63,8 +63,12 @@ where
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
         line.insert("message".to_owned(), fields.message.into());
         let scope = context.event_scope();
-        let named = scope.and_then(|mut scope| scope.find_map(|span| span.extensions().get::<Named>().map(|name| name.0.clone())));
-        line.insert("service".to_owned(), named.unwrap_or_else(|| self.process.clone()).into());
+        let named = scope
+            .and_then(|mut scope| scope.find_map(|span| span.extensions().get::<Named>().map(|name| name.0.clone())));
+        line.insert(
+            "service".to_owned(),
+            named.unwrap_or_else(|| self.process.clone()).into(),
+        );
         line.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
         line.insert("target".to_owned(), event.metadata().target().into());
         let current = tracing::Span::current().context();
@@ -104,7 +108,11 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        if field.name() == "message" { self.message.push_str(value) } else { self.put(field, value.into()) }
+        if field.name() == "message" {
+            self.message.push_str(value)
+        } else {
+            self.put(field, value.into())
+        }
     }
 
     fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
@@ -117,6 +125,11 @@ impl Visit for Fields {
 
     fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
         self.put(field, value.into());
+    }
+
+    // Durations in whole units; a JSON number holds no more.
+    fn record_u128(&mut self, field: &tracing::field::Field, value: u128) {
+        self.put(field, u64::try_from(value).unwrap_or(u64::MAX).into());
     }
 
     fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {

@@ -10,7 +10,7 @@ use opentelemetry_sdk::{
 };
 use opentelemetry_semantic_conventions::resource::{SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_VERSION};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::log::{Json, Services};
 use crate::settings::{self, LogFormat};
@@ -43,13 +43,19 @@ pub fn start(settings: &settings::Telemetry, process: &str) -> Result<Telemetry,
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(LevelFilter::INFO);
+        .with_filter(exported());
     let filter = || EnvFilter::builder().parse_lossy(&settings.log_filter);
     let registry = tracing_subscriber::registry().with(traces);
     match settings.log_format {
         LogFormat::Json => {
-            let lines = tracing_subscriber::fmt::layer().event_format(Json { process: process.to_owned() });
-            registry.with(Services).with(lines.with_filter(filter())).try_init()?;
+            let lines = tracing_subscriber::fmt::layer().event_format(Json {
+                process: process.to_owned(),
+            });
+            // Filtered like the rest: a layer that wants everything would enable every debug event of every library.
+            registry
+                .with(Services.with_filter(LevelFilter::INFO))
+                .with(lines.with_filter(filter()))
+                .try_init()?;
         }
         LogFormat::Human => {
             let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact();
@@ -58,6 +64,13 @@ pub fn start(settings: &settings::Telemetry, process: &str) -> Result<Telemetry,
     }
     log_panics();
     Ok(Telemetry { provider })
+}
+
+/// Spans that become spans of a trace. A task's span lasts as long as the process: everything would be its child.
+fn exported() -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::INFO)
+        .with_target("chassis::task", LevelFilter::OFF)
 }
 
 fn provider(settings: &settings::Telemetry, process: &str) -> Result<SdkTracerProvider, TelemetryError> {
@@ -73,8 +86,11 @@ fn provider(settings: &settings::Telemetry, process: &str) -> Result<SdkTracerPr
         // Spans have ids but nothing is recorded in them.
         return Ok(builder.with_sampler(Sampler::AlwaysOff).build());
     };
-    let exporter =
-        SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(Duration::from_secs(5)).build()?;
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(Duration::from_secs(5))
+        .build()?;
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sampling_ratio)));
     Ok(builder.with_sampler(sampler).with_batch_exporter(exporter).build())
 }
@@ -83,7 +99,10 @@ fn provider(settings: &settings::Telemetry, process: &str) -> Result<SdkTracerPr
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
-        let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let text = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(panic = text.unwrap_or("not a text"), place, "panicked");
     }));
@@ -103,8 +122,12 @@ pub fn for_tests() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
-        let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("tests")).with_filter(LevelFilter::INFO);
-        let lines = tracing_subscriber::fmt::layer().with_test_writer().with_filter(EnvFilter::from_default_env());
+        let traces = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("tests"))
+            .with_filter(exported());
+        let lines = tracing_subscriber::fmt::layer()
+            .with_test_writer()
+            .with_filter(EnvFilter::from_default_env());
         // A test binary that has set up its own keeps it.
         let _ = tracing_subscriber::registry().with(traces).with(lines).try_init();
         // The tracer holds only a part of its provider: keep the rest for as long as the process lives.

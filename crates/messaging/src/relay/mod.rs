@@ -17,8 +17,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use contracts::Envelope;
 use database::{Db, Leases};
-use futures_util::future::BoxFuture;
-pub use publisher::{Place, PublishError, Publisher, Record};
+pub use publisher::{Delivery, Place, PublishError, Publisher, Record};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -59,7 +58,7 @@ struct InFlight {
     topic: String,
     key: String,
     bytes: usize,
-    delivery: BoxFuture<'static, Result<Place, PublishError>>,
+    delivery: Delivery,
 }
 
 /// A batch was not published; it is tried again.

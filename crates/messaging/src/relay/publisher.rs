@@ -1,9 +1,9 @@
 //! What the relay publishes through: the broker, or a log in memory where a test needs to stop time.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::FutureExt;
 use rdkafka::{
     error::KafkaError,
     message::{Header, OwnedHeaders},
@@ -54,6 +54,9 @@ pub enum PublishError {
     Broker(#[from] BrokerError),
 }
 
+/// Where the message was stored, once it is.
+pub type Delivery = Pin<Box<dyn Future<Output = Result<Place, PublishError>> + Send + Sync>>;
+
 /// Stores messages durably, those of one key in the order they were given.
 #[async_trait]
 pub trait Publisher: Send + Sync {
@@ -61,7 +64,7 @@ pub trait Publisher: Send + Sync {
     ///
     /// # Errors
     /// When it was not even taken.
-    fn publish(&self, record: Record) -> Result<BoxFuture<'static, Result<Place, PublishError>>, PublishError>;
+    fn publish(&self, record: Record) -> Result<Delivery, PublishError>;
 
     /// Whether it could be reached just now.
     async fn answers(&self) -> bool;
@@ -74,7 +77,7 @@ pub trait Publisher: Send + Sync {
 
 #[async_trait]
 impl Publisher for Broker {
-    fn publish(&self, record: Record) -> Result<BoxFuture<'static, Result<Place, PublishError>>, PublishError> {
+    fn publish(&self, record: Record) -> Result<Delivery, PublishError> {
         let producer = self.producer()?;
         let headers = record
             .headers
@@ -102,7 +105,7 @@ impl Publisher for Broker {
             Ok(Err((error, _))) => Err(PublishError::Refused(error)),
             Err(_) => Err(PublishError::Closed),
         });
-        Ok(place.boxed())
+        Ok(Box::pin(place))
     }
 
     async fn answers(&self) -> bool {

@@ -13,17 +13,17 @@ use std::{
 };
 
 use database::testing::TestDatabase;
-use futures_util::{FutureExt, future::BoxFuture};
 use messaging::{
     Metrics, Relay,
     dead_letter::State,
     inbox::Intake,
     message::Message,
     operator::{self, Order},
-    relay::{Place, PublishError, Publisher, Record},
+    relay::{Delivery, Place, PublishError, Publisher, Record},
     worker::Worker,
 };
 use proptest::{collection::vec, prelude::*, test_runner::Config};
+use tokio::sync::Notify;
 
 use crate::support::*;
 
@@ -34,8 +34,8 @@ const PARTITIONS: usize = 2;
 enum Happening {
     /// A change of this aggregate commits with an event; some are poison until the rule is corrected.
     Commit { key: u8, poison: bool },
-    /// The relay takes a step; with a crash, it dies when the log has stored so many messages of it.
-    Relay { crash_after: Option<usize> },
+    /// A relay takes a step, and may die in it.
+    Relay { crash: Option<Crash> },
     /// A replica of the consumer handles up to so many messages of a partition, and stores the offset or crashes before.
     Consume {
         replica: usize,
@@ -63,7 +63,8 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         6 => (0..3_u8, prop::bool::weighted(0.1)).prop_map(|(key, poison)| Happening::Commit { key, poison }),
-        4 => prop::option::weighted(0.5, 0..4_usize).prop_map(|crash_after| Happening::Relay { crash_after }),
+        4 => prop::option::of((0..4_usize, any::<bool>()).prop_map(|(after, stored)| Crash { after, stored }))
+            .prop_map(|crash| Happening::Relay { crash }),
         6 => (0..2_usize, 0..PARTITIONS, 1..6_usize, any::<bool>()).prop_map(
             |(replica, partition, messages, crash_before_offset)| {
                 Happening::Consume { replica, partition, messages, crash_before_offset }
@@ -79,12 +80,21 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// The broker's part: partitions, and the offsets that the group has stored.
+/// The broker's part: partitions, and when the relay that uses it dies.
 #[derive(Default)]
 struct Log {
     partitions: Mutex<[Vec<Record>; PARTITIONS]>,
-    /// How many messages it still takes before the relay's process dies.
-    until_crash: Mutex<Option<usize>>,
+    crash: Mutex<Option<Crash>>,
+    crashed: Notify,
+}
+
+/// The relay dies while it publishes.
+#[derive(Debug, Clone, Copy)]
+struct Crash {
+    /// After so many messages.
+    after: usize,
+    /// Whether one more is stored, whose acknowledgement does not arrive.
+    stored: bool,
 }
 
 impl Log {
@@ -109,15 +119,20 @@ impl Log {
 
 #[async_trait::async_trait]
 impl Publisher for Log {
-    fn publish(&self, record: Record) -> Result<BoxFuture<'static, Result<Place, PublishError>>, PublishError> {
-        let mut until_crash = self.until_crash.lock().unwrap();
-        match &mut *until_crash {
-            // Nobody hears of it any more.
-            Some(0) => return Ok(std::future::pending().boxed()),
-            Some(left) => *left -= 1,
+    fn publish(&self, record: Record) -> Result<Delivery, PublishError> {
+        let mut crash = self.crash.lock().unwrap();
+        let mut dies = false;
+        match &mut *crash {
             None => {}
+            Some(Crash { after: 0, stored }) => {
+                self.crashed.notify_one();
+                if !std::mem::take(stored) {
+                    return Ok(Box::pin(std::future::pending()));
+                }
+                dies = true;
+            }
+            Some(crash) => crash.after -= 1,
         }
-        let crashing = until_crash.is_some();
         let partition = usize::from(record.key.as_bytes().last().copied().unwrap_or_default()) % PARTITIONS;
         let mut partitions = self.partitions.lock().unwrap();
         partitions[partition].push(record);
@@ -125,12 +140,11 @@ impl Publisher for Log {
             partition: partition as i32,
             offset: partitions[partition].len() as i64 - 1,
         };
-        // Stored, but the acknowledgement does not arrive.
-        if crashing {
-            Ok(std::future::pending().boxed())
+        Ok(if dies {
+            Box::pin(std::future::pending())
         } else {
-            Ok(std::future::ready(Ok(place)).boxed())
-        }
+            Box::pin(std::future::ready(Ok(place)))
+        })
     }
 
     async fn answers(&self) -> bool {
@@ -194,7 +208,7 @@ impl World {
                 self.committed.entry(key).or_default().push(what);
                 self.events += 1;
             }
-            Happening::Relay { crash_after } => self.relay(crash_after).await,
+            Happening::Relay { crash } => self.relay(crash).await,
             Happening::Consume {
                 replica,
                 partition,
@@ -241,31 +255,16 @@ impl World {
     }
 
     /// A step of a relay that has just started: what an earlier one had in memory is gone.
-    async fn relay(&mut self, crash_after: Option<usize>) {
-        *self.log.until_crash.lock().unwrap() = crash_after;
+    async fn relay(&mut self, crash: Option<Crash>) {
+        *self.log.crash.lock().unwrap() = crash;
         let publisher: Arc<dyn Publisher> = Arc::clone(&self.log) as _;
         let mut relay = Relay::through(self.service.db(), publisher, "gateway", Metrics::unread());
-        match crash_after {
-            None => drop(relay.step().await.unwrap()),
-            Some(_) => {
-                let log = Arc::clone(&self.log);
-                let unsent = self
-                    .service
-                    .count("SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL")
-                    .await;
-                let published = async move {
-                    while unsent > 0 && log.until_crash.lock().unwrap().is_some_and(|left| left > 0) {
-                        tokio::task::yield_now().await;
-                    }
-                };
-                tokio::select! {
-                    biased;
-                    stepped = relay.step() => drop(stepped),
-                    () = async { published.now_or_never(); tokio::task::yield_now().await } => {}
-                }
-            }
+        tokio::select! {
+            biased;
+            () = self.log.crashed.notified() => {}
+            stepped = relay.step() => drop(stepped.unwrap()),
         }
-        *self.log.until_crash.lock().unwrap() = None;
+        *self.log.crash.lock().unwrap() = None;
     }
 
     async fn redrive(&self) {

@@ -222,7 +222,14 @@ impl SessionApi {
         let (email_key, password) = (email::key(&login.email), SecretString::from(login.password));
         let (account, network) = self.take_attempt(&email_key, client).await?;
         let user = store::user::by_email(db.read(), &email_key).await?;
-        let checked = hasher.check(&password, user.as_ref().map(|user| &user.password)).await?;
+        let checked = match hasher.check(&password, user.as_ref().map(|user| &user.password)).await {
+            Ok(checked) => checked,
+            // Nobody looked at the password: that is no failure of the user's.
+            Err(error) => {
+                self.give_back(&account, &network).await?;
+                return Err(error.into());
+            }
+        };
         let user = user.filter(|_| checked.matches).ok_or(SessionError::WrongCredentials)?;
         let rehashed = if checked.outdated { Some(hasher.rehash(&password).await?) } else { None };
         let refresh = secret::generate(secret::REFRESH)?;
@@ -268,6 +275,16 @@ impl SessionApi {
             store::throttle::take(tx, &settings.account, &account, now).await?;
             store::throttle::take(tx, &settings.network, &network, now).await?;
             Ok((account, network))
+        })
+        .await
+    }
+
+    async fn give_back(&self, account: &str, network: &str) -> Result<(), SessionError> {
+        let State { db, settings, .. } = &*self.state;
+        db.write(async |tx| {
+            store::throttle::give_back(tx, &settings.account, account).await?;
+            store::throttle::give_back(tx, &settings.network, network).await?;
+            Ok(())
         })
         .await
     }

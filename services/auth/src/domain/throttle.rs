@@ -42,7 +42,7 @@ pub struct Counter {
 
 /// Come back later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many failed attempts; try again in {} s", wait.as_secs().max(1))]
+#[error("too many failed attempts; try again in {} s", wait.as_millis().div_ceil(1000).max(1))]
 pub struct Throttled {
     /// How long to wait.
     pub wait: Duration,

@@ -135,7 +135,7 @@ fn task(project: &story::Project, members: &[usize], people: &[Person], rng: &mu
         "title": story::title(project, rng),
         "description": story::description(rng),
         "status": status,
-        "priority": ["none", "low", "medium", "high", "urgent"].choose(rng),
+        "priority": story::PRIORITIES.choose(rng),
         "labels": project.labels.choose_multiple(rng, 2).collect::<Vec<_>>(),
         "assignee_ids": members.choose_multiple(rng, 1).map(|index| &people[*index].id).collect::<Vec<_>>(),
     });

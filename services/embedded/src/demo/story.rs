@@ -70,6 +70,8 @@ pub(super) const PROJECTS: [Project; 6] = [
 pub(super) const STATUSES: [(&str, u8); 5] =
     [("todo", 45), ("in_progress", 20), ("in_review", 10), ("done", 22), ("cancelled", 3)];
 
+pub(super) const PRIORITIES: [&str; 5] = ["none", "low", "medium", "high", "urgent"];
+
 pub(super) fn title(project: &Project, rng: &mut StdRng) -> String {
     let verb = project.verbs.choose(rng).unwrap_or(&"Do");
     let thing = project.things.choose(rng).unwrap_or(&"it");

@@ -56,7 +56,9 @@ pub(super) struct Home {
 impl poem_openapi::types::Example for Home {
     fn example() -> Self {
         Self {
-            me: Some(serde_json::json!({ "id": "usr_01h455vb4pex5vsknk084sn02q", "email": "ada@example.com", "display_name": "Ada" })),
+            me: Some(
+                serde_json::json!({ "id": "usr_01h455vb4pex5vsknk084sn02q", "email": "ada@example.com", "display_name": "Ada" }),
+            ),
             projects: Some(serde_json::json!([{ "id": "prj_01h455vb4pex5vsknk084sn02q", "name": "Apollo" }])),
             unread_count: None,
             tasks_due: Some(serde_json::json!([])),
@@ -93,7 +95,9 @@ impl HomeApi {
         let mut place = |name: &str, part: Result<Value, Missing>, inside: Option<&str>| {
             let part = part.and_then(|mut part| match inside {
                 None => Ok(part),
-                Some(field) => Some(part[field].take()).filter(|value| !value.is_null()).ok_or(Missing::Degraded),
+                Some(field) => Some(part[field].take())
+                    .filter(|value| !value.is_null())
+                    .ok_or(Missing::Degraded),
             });
             match part {
                 Ok(value) => return Some(value),
@@ -106,7 +110,14 @@ impl HomeApi {
         let projects = place("projects", projects, Some("items"));
         let unread_count = place("unread_count", unread, Some("unread_count")).and_then(|count| count.as_u64());
         let tasks_due = place("tasks_due", tasks, Some("items"));
-        Json(Home { me, projects, unread_count, tasks_due, degraded, withheld })
+        Json(Home {
+            me,
+            projects,
+            unread_count,
+            tasks_due,
+            degraded,
+            withheld,
+        })
     }
 }
 
@@ -116,7 +127,10 @@ impl HomeApi {
             tracing::warn!(service, reason = %reason, "a part of the overview is missing");
             Missing::Degraded
         };
-        let upstream = self.upstreams.of(service).ok_or_else(|| degraded(&"there is no such service"))?;
+        let upstream = self
+            .upstreams
+            .of(service)
+            .ok_or_else(|| degraded(&"there is no such service"))?;
         let mut headers = HeaderMap::new();
         for name in [header::AUTHORIZATION, header::ACCEPT_LANGUAGE, header::USER_AGENT] {
             if let Some(value) = request.headers().get(&name) {
@@ -126,21 +140,37 @@ impl HomeApi {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let left = request.data::<Deadline>().map_or(self.settings.timeout, Deadline::left);
         // The whole answer has to leave before the request's own time is over.
-        let time = self.settings.timeout.min(left.saturating_sub(Duration::from_millis(50)).max(left / 2));
+        let time = self
+            .settings
+            .timeout
+            .min(left.saturating_sub(Duration::from_millis(50)).max(left / 2));
         let path = path.parse::<PathAndQuery>().map_err(|error| degraded(&error))?;
-        let call = Call { method: Method::GET, path, headers, body: Outgoing::Empty, time };
+        let call = Call {
+            method: Method::GET,
+            path,
+            headers,
+            body: Outgoing::Empty,
+            time,
+        };
         let read = async {
-            let response = upstream.send(call).await.map_err(|error| degraded(&chassis::worker::chain(&error)))?;
+            let response = upstream
+                .send(call)
+                .await
+                .map_err(|error| degraded(&chassis::worker::chain(&error)))?;
             match response.status() {
                 StatusCode::OK => {}
                 StatusCode::FORBIDDEN => return Err(Missing::Withheld),
                 status => return Err(degraded(&status)),
             }
-            let body = Limited::new(response.into_body(), PART).collect().await.map_err(|error| degraded(&error))?;
+            let body = Limited::new(response.into_body(), PART)
+                .collect()
+                .await
+                .map_err(|error| degraded(&error))?;
             serde_json::from_slice(&body.to_bytes()).map_err(|error| degraded(&error))
         };
         // The deadline of a call is for its answer's beginning; this one is for its end as well.
-        tokio::time::timeout(time, read).await.unwrap_or_else(|_| Err(degraded(&"it took too long")))
+        tokio::time::timeout(time, read)
+            .await
+            .unwrap_or_else(|_| Err(degraded(&"it took too long")))
     }
 }
-

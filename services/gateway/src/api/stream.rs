@@ -39,7 +39,12 @@ impl StreamApi {
     /// comes now and then. The stream ends with an event `closed` whose `reason` is `slow` (you did not read fast enough),
     /// `session_revoked`, `token_revoked`, `user_disabled`, `expired` (of the access token), `unavailable` or `shutdown`;
     /// after the first and the last three, come back.
-    #[oai(path = "/v1/stream", method = "get", operation_id = "streamEvents", tag = "Tag::Overview")]
+    #[oai(
+        path = "/v1/stream",
+        method = "get",
+        operation_id = "streamEvents",
+        tag = "Tag::Overview"
+    )]
     async fn stream(
         &self,
         #[oai(name = "Last-Event-ID")] header: Header<Option<String>>,
@@ -50,9 +55,19 @@ impl StreamApi {
         credential: Data<&Arc<Credential>>,
     ) -> Result<Live, Problem> {
         let resumed = header.0.or(query.0).map(|text| position(&text)).transpose()?;
-        let listener = Listener { user: caller.user, session: caller.session, token: caller.token };
+        let listener = Listener {
+            user: caller.user,
+            session: caller.session,
+            token: caller.token,
+        };
         let seat = self.0.hub.register(listener)?;
-        Ok(Live(Feed::new(Arc::clone(&self.0), seat, listener, credential.expires, resumed)))
+        Ok(Live(Feed::new(
+            Arc::clone(&self.0),
+            seat,
+            listener,
+            credential.expires,
+            resumed,
+        )))
     }
 }
 
@@ -68,7 +83,9 @@ impl From<TooMany> for Problem {
     fn from(error: TooMany) -> Self {
         match error {
             TooMany::OfUser(_) => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-streams", error.to_string()),
-            TooMany::Here => Problem::unavailable("too-many-streams", error.to_string(), std::time::Duration::from_secs(5)),
+            TooMany::Here => {
+                Problem::unavailable("too-many-streams", error.to_string(), std::time::Duration::from_secs(5))
+            }
         }
     }
 }
@@ -93,7 +110,10 @@ impl ApiResponse for Live {
                 description: "The stream, until either side ends it.",
                 status: Some(200),
                 status_range: None,
-                content: vec![MetaMediaType { content_type: Documented::CONTENT_TYPE, schema: Documented::schema_ref() }],
+                content: vec![MetaMediaType {
+                    content_type: Documented::CONTENT_TYPE,
+                    schema: Documented::schema_ref(),
+                }],
                 headers: vec![],
             }],
         }

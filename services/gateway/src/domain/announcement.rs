@@ -70,7 +70,10 @@ mod tests {
 
     #[test]
     fn a_kind_is_the_type_without_its_owner_and_version() {
-        assert_eq!(Announcement::kind("com.cloudtaskhub.member.role_changed.v1"), "member.role_changed");
+        assert_eq!(
+            Announcement::kind("com.cloudtaskhub.member.role_changed.v1"),
+            "member.role_changed"
+        );
         assert_eq!(Announcement::kind("com.cloudtaskhub.task.created.v12"), "task.created");
     }
 }

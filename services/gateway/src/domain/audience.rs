@@ -14,21 +14,33 @@ pub struct Audience {
 impl Audience {
     /// One user.
     pub const fn user(user: UserId) -> Self {
-        Self { user: Some(user), project: None }
+        Self {
+            user: Some(user),
+            project: None,
+        }
     }
 
     /// All members of a project.
     pub const fn project(project: ProjectId) -> Self {
-        Self { user: None, project: Some(project) }
+        Self {
+            user: None,
+            project: Some(project),
+        }
     }
 
     /// All members of a project, and a user who is none any more.
     pub const fn project_and(project: ProjectId, user: UserId) -> Self {
-        Self { user: Some(user), project: Some(project) }
+        Self {
+            user: Some(user),
+            project: Some(project),
+        }
     }
 
     /// No user: a word among the gateway's replicas.
     pub const fn replicas() -> Self {
-        Self { user: None, project: None }
+        Self {
+            user: None,
+            project: None,
+        }
     }
 }

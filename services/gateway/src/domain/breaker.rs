@@ -96,7 +96,15 @@ enum Phase {
 impl Breaker {
     /// Closed.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, phase: Phase::Closed { streak: 0, window: Window::default() }, period: 0, openings: 0 }
+        Self {
+            rules,
+            phase: Phase::Closed {
+                streak: 0,
+                window: Window::default(),
+            },
+            period: 0,
+            openings: 0,
+        }
     }
 
     /// What it lets through now.
@@ -117,7 +125,10 @@ impl Breaker {
             if now < until {
                 return Err(until - now);
             }
-            self.enter(Phase::HalfOpen { running: 0, succeeded: 0 });
+            self.enter(Phase::HalfOpen {
+                running: 0,
+                succeeded: 0,
+            });
         }
         if let Phase::HalfOpen { running, .. } = &mut self.phase {
             if *running >= self.rules.probes {
@@ -157,7 +168,10 @@ impl Breaker {
                         *succeeded += 1;
                         if *succeeded >= self.rules.probes {
                             self.openings = 0;
-                            self.enter(Phase::Closed { streak: 0, window: Window::default() });
+                            self.enter(Phase::Closed {
+                                streak: 0,
+                                window: Window::default(),
+                            });
                         }
                         false
                     }
@@ -167,9 +181,14 @@ impl Breaker {
             Phase::Open { .. } => false,
         };
         if opens {
-            let pause = self.rules.open.saturating_mul(1_u32.checked_shl(self.openings).unwrap_or(u32::MAX));
+            let pause = self
+                .rules
+                .open
+                .saturating_mul(1_u32.checked_shl(self.openings).unwrap_or(u32::MAX));
             self.openings = self.openings.saturating_add(1);
-            self.enter(Phase::Open { until: now + pause.min(self.rules.open_max) });
+            self.enter(Phase::Open {
+                until: now + pause.min(self.rules.open_max),
+            });
         }
     }
 
@@ -245,7 +264,10 @@ mod tests {
 
     impl Story {
         fn begin() -> Self {
-            Self { breaker: Breaker::new(RULES), now: Instant::now() }
+            Self {
+                breaker: Breaker::new(RULES),
+                now: Instant::now(),
+            }
         }
 
         fn call(&mut self, outcome: Outcome) {

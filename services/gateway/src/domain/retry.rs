@@ -27,19 +27,29 @@ impl Rules {
     /// The pause before retry number `retry` (from 1): between half and the whole of the doubled pause, so that callers
     /// that failed together do not come back together.
     pub fn pause(&self, retry: u32) -> Duration {
-        let doubled = self.first_pause.saturating_mul(1_u32.checked_shl(retry.saturating_sub(1)).unwrap_or(u32::MAX));
-        doubled.min(Duration::from_secs(1)).mul_f64(rand::rng().random_range(0.5..=1.0))
+        let doubled = self
+            .first_pause
+            .saturating_mul(1_u32.checked_shl(retry.saturating_sub(1)).unwrap_or(u32::MAX));
+        doubled
+            .min(Duration::from_secs(1))
+            .mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 }
 
 /// Whether doing it twice is the same as doing it once (RFC 9110, 9.2.2).
 pub fn idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE)
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE
+    )
 }
 
 /// Whether an answer says that the upstream could not, rather than would not.
 pub fn unable(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 /// What one retry costs; calls pay in percent of it.
@@ -79,9 +89,15 @@ impl Budget {
     /// Takes one retry out of the budget, if there is one.
     pub fn withdraw(&mut self, now: Instant) -> bool {
         let since = now.saturating_duration_since(*self.refilled.get_or_insert(now));
-        let refill = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_mul(self.per_second * RETRY) / 1000;
+        let refill = u64::try_from(since.as_millis())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(self.per_second * RETRY)
+            / 1000;
         if refill > 0 {
-            self.allowance = self.allowance.saturating_add(refill).min(self.per_second * RETRY * SAVED_SECONDS);
+            self.allowance = self
+                .allowance
+                .saturating_add(refill)
+                .min(self.per_second * RETRY * SAVED_SECONDS);
             self.refilled = Some(now);
         }
         for purse in [&mut self.earned, &mut self.allowance] {
@@ -100,15 +116,26 @@ mod tests {
 
     use super::*;
 
-    const RULES: Rules =
-        Rules { attempts: 2, budget_percent: 20, budget_per_second: 1, first_pause: Duration::from_millis(20) };
+    const RULES: Rules = Rules {
+        attempts: 2,
+        budget_percent: 20,
+        budget_per_second: 1,
+        first_pause: Duration::from_millis(20),
+    };
 
     #[test]
     fn only_what_may_be_done_twice_is_done_twice() {
-        assert!([Method::GET, Method::HEAD, Method::PUT, Method::DELETE].iter().all(idempotent));
+        assert!(
+            [Method::GET, Method::HEAD, Method::PUT, Method::DELETE]
+                .iter()
+                .all(idempotent)
+        );
         assert!(![Method::POST, Method::PATCH].iter().any(idempotent));
         assert!(unable(StatusCode::SERVICE_UNAVAILABLE) && !unable(StatusCode::INTERNAL_SERVER_ERROR));
-        assert!(!unable(StatusCode::TOO_MANY_REQUESTS), "the upstream asks for less, not for more");
+        assert!(
+            !unable(StatusCode::TOO_MANY_REQUESTS),
+            "the upstream asks for less, not for more"
+        );
     }
 
     #[test]

@@ -29,7 +29,10 @@ impl Route {
     /// Who may use `method` here. HEAD is GET without the body.
     pub fn access(&self, method: &Method) -> Option<Access> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        self.operations.iter().find(|(name, _)| name == method).map(|(_, access)| *access)
+        self.operations
+            .iter()
+            .find(|(name, _)| name == method)
+            .map(|(_, access)| *access)
     }
 }
 
@@ -70,7 +73,9 @@ impl Table {
     ///
     /// # Errors
     /// The first path that is wrong.
-    pub fn build<'a>(documents: impl IntoIterator<Item = (&'static str, &'a serde_json::Value)>) -> Result<Self, RouteError> {
+    pub fn build<'a>(
+        documents: impl IntoIterator<Item = (&'static str, &'a serde_json::Value)>,
+    ) -> Result<Self, RouteError> {
         let mut table = Self::default();
         for (service, document) in documents {
             for (path, operations) in operations(service, document)? {
@@ -79,12 +84,20 @@ impl Table {
                     names.push("HEAD");
                 }
                 let allow = HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static("GET"));
-                let route = Route { service, template: path.as_str().into(), operations, allow };
-                table.paths.insert(path.clone(), route).map_err(|error| RouteError::Claimed {
-                    path,
+                let route = Route {
                     service,
-                    why: error.to_string(),
-                })?;
+                    template: path.as_str().into(),
+                    operations,
+                    allow,
+                };
+                table
+                    .paths
+                    .insert(path.clone(), route)
+                    .map_err(|error| RouteError::Claimed {
+                        path,
+                        service,
+                        why: error.to_string(),
+                    })?;
                 table.count += 1;
             }
         }
@@ -94,7 +107,11 @@ impl Table {
     /// The route of a raw request path.
     pub fn find(&self, path: &str) -> Option<&Route> {
         let route = self.paths.at(path).ok()?.value;
-        if path.split('/').any(is_dots) { None } else { Some(route) }
+        if path.split('/').any(is_dots) {
+            None
+        } else {
+            Some(route)
+        }
     }
 
     /// How many paths there are.
@@ -168,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_its_service_whatever_its_parameters_hold() {
-        let project = json!({"paths": {"/v1/me/tasks": {"get": {}}, "/v1/tasks/{id}/comments": {"get": {}, "post": {}}}});
+        let project =
+            json!({"paths": {"/v1/me/tasks": {"get": {}}, "/v1/tasks/{id}/comments": {"get": {}, "post": {}}}});
         let auth = auth();
         let table = Table::build([("auth", &auth), ("project", &project)]).unwrap();
         assert_eq!(table.find("/v1/me").unwrap().service, "auth");
@@ -183,7 +201,16 @@ mod tests {
     fn what_no_document_has_leads_nowhere() {
         let auth = auth();
         let table = Table::build([("auth", &auth)]).unwrap();
-        for path in ["/", "", "/v1/me/", "//v1/me", "/v1//me", "/V1/me", "/v1/sessions/", "/v1/sessions/a/b"] {
+        for path in [
+            "/",
+            "",
+            "/v1/me/",
+            "//v1/me",
+            "/v1//me",
+            "/V1/me",
+            "/v1/sessions/",
+            "/v1/sessions/a/b",
+        ] {
             assert!(table.find(path).is_none(), "{path}");
         }
     }
@@ -212,7 +239,10 @@ mod tests {
         let auth = auth();
         let other = json!({"paths": {"/v1/me": {"get": {}}}});
         let claimed = Table::build([("auth", &auth), ("project", &other)]).unwrap_err();
-        assert!(matches!(claimed, RouteError::Claimed { service: "project", .. }), "{claimed}");
+        assert!(
+            matches!(claimed, RouteError::Claimed { service: "project", .. }),
+            "{claimed}"
+        );
     }
 
     #[test]

@@ -53,17 +53,29 @@ pub struct Watched<B> {
 impl<B> Watched<B> {
     /// Gives `inner` up when there is nothing of it for `stall`.
     pub fn new(inner: B, stall: Duration) -> Self {
-        Self { inner, stall, timer: None, trouble: None, on_break: None }
+        Self {
+            inner,
+            stall,
+            timer: None,
+            trouble: None,
+            on_break: None,
+        }
     }
 
     /// Remembers in `trouble` what goes wrong.
     pub fn remember(self, trouble: Trouble) -> Self {
-        Self { trouble: Some(trouble), ..self }
+        Self {
+            trouble: Some(trouble),
+            ..self
+        }
     }
 
     /// Calls `on_break` when it breaks off.
     pub fn on_break(self, on_break: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self { on_break: Some(Box::new(on_break)), ..self }
+        Self {
+            on_break: Some(Box::new(on_break)),
+            ..self
+        }
     }
 
     fn broke(&mut self, error: io::Error) -> io::Error {
@@ -83,7 +95,10 @@ impl<B> Watched<B> {
 
 /// An I/O error as it is, another one inside of one.
 fn as_io(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    error.into().downcast::<io::Error>().map_or_else(io::Error::other, |error| *error)
+    error
+        .into()
+        .downcast::<io::Error>()
+        .map_or_else(io::Error::other, |error| *error)
 }
 
 impl<B, E> Body for Watched<B>
@@ -94,7 +109,10 @@ where
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = &mut *self;
         match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(frame) => {
@@ -102,7 +120,9 @@ where
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| this.broke(as_io(error)))))
             }
             Poll::Pending => {
-                let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + this.stall)));
+                let timer = this
+                    .timer
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + this.stall)));
                 ready!(timer.as_mut().poll(context));
                 let stalled = io::Error::new(io::ErrorKind::TimedOut, "the body came to a stop");
                 Poll::Ready(Some(Err(this.broke(stalled))))

@@ -49,7 +49,9 @@ fn entries_of(value: Value) -> Map<String, Value> {
 
 /// Removes what is for services alone.
 fn drop_private(document: &mut Value) {
-    let Value::Object(paths) = &mut document["paths"] else { return };
+    let Value::Object(paths) = &mut document["paths"] else {
+        return;
+    };
     for (path, item) in paths.iter_mut() {
         let Value::Object(item) = item else { continue };
         item.retain(|method, _| access::of(&method.to_uppercase(), path) != Some(Access::Service));
@@ -61,13 +63,27 @@ fn drop_private(document: &mut Value) {
 fn separate(document: &mut Value, service: &str, merged: &Value) {
     let known = &merged["components"]["schemas"];
     let schemas = document["components"]["schemas"].as_object();
-    let clashes = |(name, schema): (&String, &Value)| known.get(name).is_some_and(|other| other != schema).then(|| name.clone());
+    let clashes = |(name, schema): (&String, &Value)| {
+        known
+            .get(name)
+            .is_some_and(|other| other != schema)
+            .then(|| name.clone())
+    };
     let clashing: Vec<String> = schemas.into_iter().flatten().filter_map(clashes).collect();
     let mut initial = service.chars();
-    let prefix: String = initial.next().into_iter().flat_map(char::to_uppercase).chain(initial).collect();
+    let prefix: String = initial
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(initial)
+        .collect();
     for name in clashing {
         let renamed = format!("{prefix}{name}");
-        rename(document, &format!("#/components/schemas/{name}"), &format!("#/components/schemas/{renamed}"));
+        rename(
+            document,
+            &format!("#/components/schemas/{name}"),
+            &format!("#/components/schemas/{renamed}"),
+        );
         if let Value::Object(schemas) = &mut document["components"]["schemas"]
             && let Some(schema) = schemas.remove(&name)
         {
@@ -106,7 +122,11 @@ fn drop_unused_security(merged: &mut Value) {
     for item in merged["paths"].as_object().into_iter().flat_map(Map::values) {
         for operation in METHODS.iter().filter_map(|method| item.get(method)) {
             let requirements = operation["security"].as_array().into_iter().flatten();
-            used.extend(requirements.filter_map(Value::as_object).flat_map(|all| all.keys().cloned()));
+            used.extend(
+                requirements
+                    .filter_map(Value::as_object)
+                    .flat_map(|all| all.keys().cloned()),
+            );
         }
     }
     if let Value::Object(schemes) = &mut merged["components"]["securitySchemes"] {
@@ -115,8 +135,11 @@ fn drop_unused_security(merged: &mut Value) {
 }
 
 /// Each part of the overview, the operation it comes from, and where in that one's answer.
-const PARTS: [(&str, &str, &str); 3] =
-    [("me", "/v1/me", ""), ("projects", "/v1/projects", "items"), ("tasks_due", "/v1/me/tasks", "items")];
+const PARTS: [(&str, &str, &str); 3] = [
+    ("me", "/v1/me", ""),
+    ("projects", "/v1/projects", "items"),
+    ("tasks_due", "/v1/me/tasks", "items"),
+];
 
 /// The parts of the overview are other services' answers: refer to their schemas.
 fn describe_home(merged: &mut Value) {
@@ -126,7 +149,9 @@ fn describe_home(merged: &mut Value) {
             "" => Some(answer.clone()),
             inside => resolve(merged, answer).map(|schema| schema["properties"][inside].clone()),
         };
-        let Some(schema) = found.filter(Value::is_object) else { continue };
+        let Some(schema) = found.filter(Value::is_object) else {
+            continue;
+        };
         let properties = &mut merged["components"]["schemas"]["Home"]["properties"];
         if let Some(Value::Object(property)) = properties.get_mut(part) {
             // A reference cannot carry anything beside it in OpenAPI 3.0.
@@ -173,17 +198,30 @@ mod tests {
         let schemas = merged["components"]["schemas"].as_object().unwrap();
         assert_eq!(schemas.keys().collect::<Vec<_>>(), ["Page", "Problem", "ProjectPage"]);
         let path = &merged["paths"]["/v1/projects"];
-        assert_eq!(path["get"]["responses"]["200"]["content"]["application/json"]["schema"], reference("ProjectPage"));
-        assert_eq!(path["post"]["responses"]["200"]["content"]["application/json"]["schema"], reference("Problem"));
+        assert_eq!(
+            path["get"]["responses"]["200"]["content"]["application/json"]["schema"],
+            reference("ProjectPage")
+        );
+        assert_eq!(
+            path["post"]["responses"]["200"]["content"]["application/json"]["schema"],
+            reference("Problem")
+        );
         assert_eq!(merged["tags"], json!([{"name": "Live"}, {"name": "Projects"}]));
-        assert_eq!(merged["components"]["securitySchemes"], json!({"bearer": {}}), "nobody needs the other");
+        assert_eq!(
+            merged["components"]["securitySchemes"],
+            json!({"bearer": {}}),
+            "nobody needs the other"
+        );
     }
 
     #[test]
     fn an_operation_for_services_is_not_shown() {
         let auth = json!({"paths": {"/v1/auth/introspect": {"post": {}}, "/v1/auth/login": {"post": {}}}});
         let merged = merge(json!({}), &[("auth", auth)]);
-        assert_eq!(merged["paths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["/v1/auth/login"]);
+        assert_eq!(
+            merged["paths"].as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["/v1/auth/login"]
+        );
     }
 
     #[test]

@@ -69,7 +69,16 @@ impl Feed {
     /// The stream of `listener`, whose credential ends at `expires`, after event `resumed`.
     pub fn new(parts: Arc<Parts>, seat: Seat, listener: Listener, expires: Timestamp, resumed: Option<i64>) -> Self {
         let silent_since = Instant::now();
-        Self { parts, seat, listener, expires, phase: Phase::Begin, resumed, cursor: 0, silent_since }
+        Self {
+            parts,
+            seat,
+            listener,
+            expires,
+            phase: Phase::Begin,
+            resumed,
+            cursor: 0,
+            silent_since,
+        }
     }
 
     /// The stream as bytes.
@@ -117,11 +126,18 @@ impl Feed {
         if resumed > last || resumed < first.saturating_sub(1) {
             self.cursor = self.take_seat().await?;
             self.phase = Phase::Live;
-            let reset = format!("retry: {}\nid: {}\nevent: reset\ndata: {{\"reason\":\"too_old\"}}\n\n", retry_hint(), self.cursor);
+            let reset = format!(
+                "retry: {}\nid: {}\nevent: reset\ndata: {{\"reason\":\"too_old\"}}\n\n",
+                retry_hint(),
+                self.cursor
+            );
             return Ok(Some(Bytes::from(reset)));
         }
         self.cursor = resumed;
-        self.phase = Phase::Past { until: hub.position(), seated: false };
+        self.phase = Phase::Past {
+            until: hub.position(),
+            seated: false,
+        };
         Ok(Some(hello(resumed)))
     }
 
@@ -142,7 +158,14 @@ impl Feed {
             _ => self.cursor.max(until),
         };
         if !more {
-            self.phase = if seated { Phase::Live } else { Phase::Past { until: self.take_seat().await?, seated: true } };
+            self.phase = if seated {
+                Phase::Live
+            } else {
+                Phase::Past {
+                    until: self.take_seat().await?,
+                    seated: true,
+                }
+            };
         }
         Ok((!chunk.is_empty()).then(|| chunk.freeze()))
     }
@@ -172,7 +195,10 @@ impl Feed {
 
     fn close(&mut self, reason: &'static str) -> Bytes {
         self.phase = Phase::Over;
-        Bytes::from(format!("retry: {}\nevent: closed\ndata: {{\"reason\":\"{reason}\"}}\n\n", retry_hint()))
+        Bytes::from(format!(
+            "retry: {}\nevent: closed\ndata: {{\"reason\":\"{reason}\"}}\n\n",
+            retry_hint()
+        ))
     }
 }
 
@@ -180,4 +206,3 @@ impl Feed {
 fn retry_hint() -> u64 {
     rand::rng().random_range(500..3000)
 }
-

@@ -55,7 +55,9 @@ pub fn end_hop(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|text| text.split(','))
         .map(str::trim)
-        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close"))
+        .filter(|name| {
+            !name.is_empty() && !name.eq_ignore_ascii_case("keep-alive") && !name.eq_ignore_ascii_case("close")
+        })
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .collect();
     for name in named {
@@ -77,7 +79,10 @@ pub fn add_via(headers: &mut HeaderMap) {
 
 /// Whether the message was here before: an upstream's address leads back to us.
 pub fn loops(headers: &HeaderMap) -> bool {
-    headers.get_all(header::VIA).iter().any(|value| value.to_str().is_ok_and(|text| text.contains(PSEUDONYM)))
+    headers
+        .get_all(header::VIA)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|text| text.contains(PSEUDONYM)))
 }
 
 /// Where a request came from.
@@ -91,7 +96,9 @@ pub struct Source {
 
 /// Says where the request came from, in the place of whatever it says itself. Call it before `Host` is rewritten.
 pub fn tell_source(headers: &mut HeaderMap, source: Source, trusted: &[IpNet]) {
-    let believed = source.peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer.to_canonical())));
+    let believed = source
+        .peer
+        .is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer.to_canonical())));
     let claim = |name: &HeaderName| if believed { headers.get(name).cloned() } else { None };
     let proto = match claim(&FORWARDED_PROTO) {
         Some(proto) if proto == "https" => HeaderValue::from_static("https"),
@@ -129,7 +136,9 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let lines = lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let lines = lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let mut headers = HeaderMap::new();
         lines.for_each(|(name, value)| {
             headers.append(name, value);
@@ -165,13 +174,19 @@ mod tests {
 
     #[test]
     fn a_length_beside_a_transfer_coding_is_not_passed_on() {
-        let mut headers = headers(&[("transfer-encoding", "chunked"), ("content-length", "5"), ("content-type", "a/b")]);
+        let mut headers = headers(&[
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
+            ("content-type", "a/b"),
+        ]);
         end_hop(&mut headers);
         assert_eq!(names(&headers), ["content-type"]);
     }
 
-    const CLIENT: Source =
-        Source { peer: Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9))), client: IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9)) };
+    const CLIENT: Source = Source {
+        peer: Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9))),
+        client: IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9)),
+    };
 
     #[test]
     fn what_a_client_claims_about_itself_is_thrown_away() {
@@ -185,10 +200,16 @@ mod tests {
             ("forwarded", "for=1.2.3.4;host=evil.example"),
         ]);
         tell_source(&mut headers, CLIENT, &["10.0.0.0/8".parse().unwrap()]);
-        assert_eq!(headers.get_all("x-forwarded-for").iter().collect::<Vec<_>>(), ["203.0.113.9"]);
+        assert_eq!(
+            headers.get_all("x-forwarded-for").iter().collect::<Vec<_>>(),
+            ["203.0.113.9"]
+        );
         assert_eq!(headers["x-forwarded-proto"], "http");
         assert_eq!(headers["x-forwarded-host"], "gateway.localhost:8080");
-        assert_eq!(headers["forwarded"], "for=203.0.113.9;proto=http;host=\"gateway.localhost:8080\"");
+        assert_eq!(
+            headers["forwarded"],
+            "for=203.0.113.9;proto=http;host=\"gateway.localhost:8080\""
+        );
         assert!(!headers.contains_key("x-real-ip"));
     }
 
@@ -201,10 +222,16 @@ mod tests {
             // Traefik passes a client's `Forwarded` on as it is.
             ("forwarded", "for=1.2.3.4;host=evil.example"),
         ]);
-        let source = Source { peer: Some("10.1.2.3".parse().unwrap()), client: "2001:db8::7".parse().unwrap() };
+        let source = Source {
+            peer: Some("10.1.2.3".parse().unwrap()),
+            client: "2001:db8::7".parse().unwrap(),
+        };
         tell_source(&mut headers, source, &["10.0.0.0/8".parse().unwrap()]);
         assert_eq!(headers["x-forwarded-for"], "2001:db8::7");
-        assert_eq!(headers["forwarded"], "for=\"[2001:db8::7]\";proto=https;host=\"hub.example.com\"");
+        assert_eq!(
+            headers["forwarded"],
+            "for=\"[2001:db8::7]\";proto=https;host=\"hub.example.com\""
+        );
     }
 
     #[test]

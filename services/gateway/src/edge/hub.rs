@@ -20,11 +20,7 @@ use contracts::id::{ProjectId, SessionId, TokenId, UserId};
 use tokio::sync::Notify;
 
 use super::meters::Meters;
-use crate::{
-    domain::revocation::Revocation,
-    settings::Stream as Settings,
-    store::stream_event::StreamEvent,
-};
+use crate::{domain::revocation::Revocation, settings::Stream as Settings, store::stream_event::StreamEvent};
 
 /// Events that a client is given at once, in bytes: about what one write takes.
 const CHUNK: usize = 64 * 1024;
@@ -108,7 +104,9 @@ impl Mailbox {
         }
         let mut chunk = BytesMut::from(first.as_ref());
         while chunk.len() < CHUNK {
-            let Some((_, event)) = waiting.events.pop_front() else { break };
+            let Some((_, event)) = waiting.events.pop_front() else {
+                break;
+            };
             chunk.extend_from_slice(&event);
         }
         Some(Next::Events(chunk.freeze()))
@@ -169,7 +167,12 @@ impl Drop for Seat {
 impl Hub {
     /// Without listeners.
     pub fn new(settings: Settings, meters: Arc<Meters>) -> Arc<Self> {
-        Arc::new(Self { clients: Mutex::default(), position: AtomicI64::new(0), settings, meters })
+        Arc::new(Self {
+            clients: Mutex::default(),
+            position: AtomicI64::new(0),
+            settings,
+            meters,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Clients> {
@@ -205,12 +208,24 @@ impl Hub {
         }
         let id = clients.next_id;
         clients.next_id += 1;
-        let mailbox = Arc::new(Mailbox { waiting: Mutex::default(), changed: Notify::new() });
-        let client = Client { listener, mailbox: Arc::clone(&mailbox), projects: None, changes: HashMap::new() };
+        let mailbox = Arc::new(Mailbox {
+            waiting: Mutex::default(),
+            changed: Notify::new(),
+        });
+        let client = Client {
+            listener,
+            mailbox: Arc::clone(&mailbox),
+            projects: None,
+            changes: HashMap::new(),
+        };
         clients.by_id.insert(id, client);
         clients.by_user.entry(listener.user).or_default().insert(id);
         self.meters.streams.inc();
-        Ok(Seat { hub: Arc::clone(self), id, mailbox })
+        Ok(Seat {
+            hub: Arc::clone(self),
+            id,
+            mailbox,
+        })
     }
 
     /// Lets events go to the client from now on, who is a member of `projects`; answers the number after which they come.
@@ -255,7 +270,10 @@ impl Hub {
 
     fn hand_over(&self, clients: &mut Clients, event: &StreamEvent) {
         let of_user = event.audience.user.and_then(|user| clients.by_user.get(&user));
-        let of_project = event.audience.project.and_then(|project| clients.by_project.get(&project));
+        let of_project = event
+            .audience
+            .project
+            .and_then(|project| clients.by_project.get(&project));
         let mut to: Vec<u64> = of_user.into_iter().chain(of_project).flatten().copied().collect();
         if to.is_empty() {
             return;
@@ -264,7 +282,9 @@ impl Hub {
         to.dedup();
         let rendered = render(event);
         for id in to {
-            let Some(client) = clients.by_id.get(&id).filter(|client| client.projects.is_some()) else { continue };
+            let Some(client) = clients.by_id.get(&id).filter(|client| client.projects.is_some()) else {
+                continue;
+            };
             let mut waiting = client.mailbox.lock();
             if waiting.ended.is_some() {
                 continue;
@@ -296,7 +316,12 @@ impl Hub {
             Revocation::User(user) => client.listener.user == user,
             Revocation::Knowledge(_) => false,
         };
-        let ended: Vec<u64> = clients.by_id.iter().filter(|(_, client)| concerned(client)).map(|(id, _)| *id).collect();
+        let ended: Vec<u64> = clients
+            .by_id
+            .iter()
+            .filter(|(_, client)| concerned(client))
+            .map(|(id, _)| *id)
+            .collect();
         for id in ended {
             if let Some(client) = clients.by_id.get(&id) {
                 self.end(client, revocation.reason());
@@ -360,7 +385,10 @@ fn leave<K: std::hash::Hash + Eq>(groups: &mut HashMap<K, HashSet<u64>>, key: &K
 
 /// As server-sent event (<https://html.spec.whatwg.org/multipage/server-sent-events.html>). JSON has no line breaks in it.
 pub fn render(event: &StreamEvent) -> Bytes {
-    Bytes::from(format!("id: {}\nevent: {}\ndata: {}\n\n", event.seq, event.kind, event.payload))
+    Bytes::from(format!(
+        "id: {}\nevent: {}\ndata: {}\n\n",
+        event.seq, event.kind, event.payload
+    ))
 }
 
 #[cfg(test)]
@@ -386,11 +414,21 @@ mod tests {
     }
 
     fn listener(user: UserId) -> Listener {
-        Listener { user, session: Some(SessionId::new()), token: None }
+        Listener {
+            user,
+            session: Some(SessionId::new()),
+            token: None,
+        }
     }
 
     fn event(seq: i64, kind: &str, audience: Audience) -> StreamEvent {
-        StreamEvent { seq, kind: kind.to_owned(), audience, payload: "{}".to_owned(), revocation: None }
+        StreamEvent {
+            seq,
+            kind: kind.to_owned(),
+            audience,
+            payload: "{}".to_owned(),
+            revocation: None,
+        }
     }
 
     async fn text(seat: &Seat) -> String {
@@ -428,7 +466,10 @@ mod tests {
             event(2, "member.removed", Audience::project_and(left, ada)),
         ]);
         assert_eq!(hub.seat(&seat, vec![left]), 2, "read before the changes");
-        hub.deliver(&[event(3, "task.created", Audience::project(left)), event(4, "task.created", Audience::project(joined))]);
+        hub.deliver(&[
+            event(3, "task.created", Audience::project(left)),
+            event(4, "task.created", Audience::project(joined)),
+        ]);
         assert_eq!(text(&seat).await, "id: 4\nevent: task.created\ndata: {}\n\n");
     }
 
@@ -436,12 +477,18 @@ mod tests {
     async fn a_slow_client_is_cut_off_and_the_others_get_everything() {
         let hub = hub(3);
         let project = ProjectId::new();
-        let (slow, quick) = (hub.register(listener(UserId::new())).unwrap(), hub.register(listener(UserId::new())).unwrap());
+        let (slow, quick) = (
+            hub.register(listener(UserId::new())).unwrap(),
+            hub.register(listener(UserId::new())).unwrap(),
+        );
         hub.seat(&slow, vec![project]);
         hub.seat(&quick, vec![project]);
         for seq in 1..=20 {
             hub.deliver(&[event(seq, "task.moved", Audience::project(project))]);
-            assert_eq!(text(&quick).await, format!("id: {seq}\nevent: task.moved\ndata: {{}}\n\n"));
+            assert_eq!(
+                text(&quick).await,
+                format!("id: {seq}\nevent: task.moved\ndata: {{}}\n\n")
+            );
         }
         assert_eq!(slow.mailbox.next(0).await, Next::End("slow"));
         assert!(slow.mailbox.lock().events.capacity() == 0, "nothing is kept for it");
@@ -453,8 +500,20 @@ mod tests {
         let hub = hub(3);
         let ada = UserId::new();
         let (session, token) = (SessionId::new(), TokenId::new());
-        let by_session = hub.register(Listener { user: ada, session: Some(session), token: None }).unwrap();
-        let by_token = hub.register(Listener { user: ada, session: None, token: Some(token) }).unwrap();
+        let by_session = hub
+            .register(Listener {
+                user: ada,
+                session: Some(session),
+                token: None,
+            })
+            .unwrap();
+        let by_token = hub
+            .register(Listener {
+                user: ada,
+                session: None,
+                token: Some(token),
+            })
+            .unwrap();
         hub.revoke(Revocation::Knowledge(ada));
         hub.revoke(Revocation::Session(SessionId::new()));
         assert_eq!(hub.streams(), 2);
@@ -486,7 +545,10 @@ mod tests {
         let (ada, project) = (UserId::new(), ProjectId::new());
         let seat = hub.register(listener(ada)).unwrap();
         hub.seat(&seat, vec![project]);
-        hub.deliver(&[event(1, "project.deleted", Audience::project(project)), event(2, "task.created", Audience::project(project))]);
+        hub.deliver(&[
+            event(1, "project.deleted", Audience::project(project)),
+            event(2, "task.created", Audience::project(project)),
+        ]);
         assert_eq!(text(&seat).await, "id: 1\nevent: project.deleted\ndata: {}\n\n");
     }
 }

@@ -189,7 +189,9 @@ impl Introspector {
     fn holds(&self, known: &Known) -> bool {
         let now = self.clock.now();
         let age = now.since(known.asked);
-        let Some(credential) = &known.credential else { return age < REFUSED.min(self.settings.cache) };
+        let Some(credential) = &known.credential else {
+            return age < REFUSED.min(self.settings.cache);
+        };
         if age >= self.settings.cache || credential.expires <= now {
             return false;
         }
@@ -197,14 +199,21 @@ impl Introspector {
             return true;
         }
         let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        let newest = |subject: Option<Revocation>| subject.and_then(|subject| revoked.by_subject.get(&subject)).map(|(number, _)| *number);
+        let newest = |subject: Option<Revocation>| {
+            subject
+                .and_then(|subject| revoked.by_subject.get(&subject))
+                .map(|(number, _)| *number)
+        };
         let subjects = [
             credential.session.map(Revocation::Session),
             credential.token.map(Revocation::Token),
             Some(Revocation::User(credential.user)),
             Some(Revocation::Knowledge(credential.user)),
         ];
-        subjects.into_iter().filter_map(newest).all(|number| number <= known.number)
+        subjects
+            .into_iter()
+            .filter_map(newest)
+            .all(|number| number <= known.number)
     }
 
     async fn ask(&self, token: &str) -> Result<Known, Unknown> {
@@ -213,10 +222,14 @@ impl Introspector {
         let unavailable = |reason: &dyn std::fmt::Display| Unknown::Unavailable(reason.to_string());
         let mut headers = HeaderMap::new();
         let secret = format!("Bearer {}", self.settings.secret.expose_secret());
-        let mut secret = HeaderValue::from_str(&secret).map_err(|_| unavailable(&"the secret has characters that no header may have"))?;
+        let mut secret = HeaderValue::from_str(&secret)
+            .map_err(|_| unavailable(&"the secret has characters that no header may have"))?;
         secret.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, secret);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let body = Bytes::from(format!("token={}", form_encoded(token)));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -227,22 +240,41 @@ impl Introspector {
             body: Outgoing::Once(full(body), Arc::default()),
             time: self.settings.timeout,
         };
-        let response = self.auth.send(call).await.map_err(|error| unavailable(&chassis::worker::chain(&error)))?;
+        let response = self
+            .auth
+            .send(call)
+            .await
+            .map_err(|error| unavailable(&chassis::worker::chain(&error)))?;
         if response.status() != StatusCode::OK {
             // 401 here is our secret, not the client's token.
             return Err(unavailable(&format!("it answered {}", response.status())));
         }
-        let body = Limited::new(response.into_body(), ANSWER).collect().await.map_err(|error| unavailable(&error))?;
+        let body = Limited::new(response.into_body(), ANSWER)
+            .collect()
+            .await
+            .map_err(|error| unavailable(&error))?;
         let answer: Answer = serde_json::from_slice(&body.to_bytes()).map_err(|error| unavailable(&error))?;
-        let credential = if answer.active { Some(Arc::new(answer.credential().map_err(|what| unavailable(&what))?)) } else { None };
-        Ok(Known { credential, number, asked })
+        let credential = if answer.active {
+            Some(Arc::new(answer.credential().map_err(|what| unavailable(&what))?))
+        } else {
+            None
+        };
+        Ok(Known {
+            credential,
+            number,
+            asked,
+        })
     }
 }
 
 impl Answer {
     fn credential(self) -> Result<Credential, &'static str> {
-        let authorization = self.access_token.map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
-        let mut authorization = authorization.transpose().map_err(|_| "the access token is no header value")?;
+        let authorization = self
+            .access_token
+            .map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
+        let mut authorization = authorization
+            .transpose()
+            .map_err(|_| "the access token is no header value")?;
         if let Some(value) = &mut authorization {
             value.set_sensitive(true);
         }
@@ -260,14 +292,15 @@ impl Answer {
 
 /// Everything but unreserved characters escaped.
 fn form_encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-        encoded
-    })
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut encoded, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+            encoded
+        })
 }
 
 #[cfg(test)]

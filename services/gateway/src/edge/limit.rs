@@ -138,9 +138,14 @@ impl Limit {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
                 let missing = self.burst.get().saturating_sub(remaining);
-                Ok(Standing { remaining, full_in: self.per_request() * missing })
+                Ok(Standing {
+                    remaining,
+                    full_in: self.per_request() * missing,
+                })
             }
-            Err(too_many) => Err(Exceeded { wait: too_many.wait_time_from(self.clock.now()) }),
+            Err(too_many) => Err(Exceeded {
+                wait: too_many.wait_time_from(self.clock.now()),
+            }),
         }
     }
 
@@ -149,11 +154,15 @@ impl Limit {
     /// # Errors
     /// When it did.
     pub fn check_failures(&self, key: Key) -> Result<(), Exceeded> {
-        let Some(bucket) = self.buckets.get(&key) else { return Ok(()) };
+        let Some(bucket) = self.buckets.get(&key) else {
+            return Ok(());
+        };
         let now = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
         match bucket.refused_until.load(Ordering::Relaxed).checked_sub(now) {
             None | Some(0) => Ok(()),
-            Some(wait) => Err(Exceeded { wait: Duration::from_millis(wait) }),
+            Some(wait) => Err(Exceeded {
+                wait: Duration::from_millis(wait),
+            }),
         }
     }
 
@@ -164,14 +173,21 @@ impl Limit {
         let used_up = counted.map_or(true, |state| state.remaining_burst_capacity() == 0);
         if used_up {
             let until = self.clock.now() + self.per_request();
-            bucket.refused_until.fetch_max(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            bucket
+                .refused_until
+                .fetch_max(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
     }
 
     /// Tells a client the limit and where it stands.
     pub fn tell(&self, headers: &mut HeaderMap, standing: Standing) {
         headers.insert(POLICY, self.policy.clone());
-        let state = format!("\"{}\";r={};t={}", self.name, standing.remaining, standing.full_in.as_secs_f64().ceil());
+        let state = format!(
+            "\"{}\";r={};t={}",
+            self.name,
+            standing.remaining,
+            standing.full_in.as_secs_f64().ceil()
+        );
         if let Ok(value) = HeaderValue::from_str(&state) {
             headers.insert(STATE, value);
         }
@@ -180,7 +196,13 @@ impl Limit {
     /// The problem's headers: nothing left.
     pub fn told(&self, exceeded: Exceeded) -> [(HeaderName, HeaderValue); 2] {
         let mut headers = HeaderMap::new();
-        self.tell(&mut headers, Standing { remaining: 0, full_in: exceeded.wait });
+        self.tell(
+            &mut headers,
+            Standing {
+                remaining: 0,
+                full_in: exceeded.wait,
+            },
+        );
         let state = headers.remove(STATE).unwrap_or(HeaderValue::from_static(""));
         [(POLICY, self.policy.clone()), (STATE, state)]
     }
@@ -192,9 +214,14 @@ impl Limit {
     fn bucket(&self, key: Key) -> Arc<Bucket> {
         self.buckets.get_with(key, || {
             let period = self.per_request().max(Duration::from_nanos(1));
-            let quota = Quota::with_period(period).unwrap_or(Quota::per_minute(self.per_minute)).allow_burst(self.burst);
+            let quota = Quota::with_period(period)
+                .unwrap_or(Quota::per_minute(self.per_minute))
+                .allow_burst(self.burst);
             let limiter = RateLimiter::direct_with_clock(quota, self.clock).with_middleware();
-            Arc::new(Bucket { limiter, refused_until: AtomicU64::new(0) })
+            Arc::new(Bucket {
+                limiter,
+                refused_until: AtomicU64::new(0),
+            })
         })
     }
 }
@@ -228,7 +255,9 @@ impl Guard {
     /// How `path` is guarded.
     pub fn of(path: &str) -> Self {
         match path {
-            "/v1/auth/login" | "/v1/auth/reset" | "/v1/auth/verify" | "/v1/auth/refresh" | "/v1/me/password" => Self::SignIn,
+            "/v1/auth/login" | "/v1/auth/reset" | "/v1/auth/verify" | "/v1/auth/refresh" | "/v1/me/password" => {
+                Self::SignIn
+            }
             "/v1/auth/register" | "/v1/auth/forgot" | "/v1/auth/verify/resend" => Self::Account,
             _ => Self::None,
         }
@@ -268,7 +297,10 @@ mod tests {
         assert_eq!(left, [2, 1, 0]);
         let exceeded = limit.count(key).unwrap_err();
         assert_eq!(exceeded.wait, Duration::from_secs(1));
-        assert!(limit.count(of("203.0.113.10")).is_ok(), "another client is not concerned");
+        assert!(
+            limit.count(of("203.0.113.10")).is_ok(),
+            "another client is not concerned"
+        );
         tokio::time::advance(exceeded.wait).await;
         assert!(limit.count(key).is_ok());
         assert!(limit.count(key).is_err());

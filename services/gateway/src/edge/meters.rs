@@ -11,7 +11,9 @@ use prometheus_client::{
 use crate::domain::breaker::State;
 
 /// Seconds.
-const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const BUCKETS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
 
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,21 +94,52 @@ impl Meters {
             Unit::Seconds,
             meters.duration.clone(),
         );
-        registry.register("gateway_breaker_state", "1 for the state that the breaker of an upstream is in", meters.breaker.clone());
+        registry.register(
+            "gateway_breaker_state",
+            "1 for the state that the breaker of an upstream is in",
+            meters.breaker.clone(),
+        );
         registry.register("gateway_upstream_retries", "Calls made again", meters.retries.clone());
-        registry.register("gateway_breaker_refused", "Calls not made because the breaker was open", meters.refused.clone());
-        registry.register("gateway_introspections", "Credentials by how they were looked up", meters.introspections.clone());
-        registry.register("gateway_throttled", "Requests refused by a rate limit", meters.throttled.clone());
+        registry.register(
+            "gateway_breaker_refused",
+            "Calls not made because the breaker was open",
+            meters.refused.clone(),
+        );
+        registry.register(
+            "gateway_introspections",
+            "Credentials by how they were looked up",
+            meters.introspections.clone(),
+        );
+        registry.register(
+            "gateway_throttled",
+            "Requests refused by a rate limit",
+            meters.throttled.clone(),
+        );
         registry.register("gateway_streams_open", "Live streams", meters.streams.clone());
-        registry.register("gateway_streams_ended", "Live streams that ended, by reason", meters.ended.clone());
-        registry.register("gateway_stream_events", "Events handed to live streams", meters.streamed.clone());
+        registry.register(
+            "gateway_streams_ended",
+            "Live streams that ended, by reason",
+            meters.ended.clone(),
+        );
+        registry.register(
+            "gateway_stream_events",
+            "Events handed to live streams",
+            meters.streamed.clone(),
+        );
         Arc::new(meters)
     }
 
     /// Those of one upstream, looked up once.
     pub fn upstream(&self, upstream: &'static str) -> UpstreamMeters {
         let class = |status_class| self.duration.get_or_create(&Called { upstream, status_class }).clone();
-        let state = |state: State| self.breaker.get_or_create(&BreakerState { upstream, state: state.name() }).clone();
+        let state = |state: State| {
+            self.breaker
+                .get_or_create(&BreakerState {
+                    upstream,
+                    state: state.name(),
+                })
+                .clone()
+        };
         let meters = UpstreamMeters {
             classes: [class("1xx"), class("2xx"), class("3xx"), class("4xx"), class("5xx")],
             error: class("error"),

@@ -65,24 +65,39 @@ impl Endpoint for Edge {
         self.count(self.limits.address.as_ref(), address)?;
         let route = self.routes.find(request.uri().path()).ok_or(NotFoundError)?;
         let pattern = PathPattern(Arc::clone(&route.template));
-        let mut answer = self.guarded(&mut request, route, source, address).await.map_err(|mut error| {
-            error.set_data(pattern.clone());
-            error
-        })?;
+        let mut answer = self
+            .guarded(&mut request, route, source, address)
+            .await
+            .map_err(|mut error| {
+                error.set_data(pattern.clone());
+                error
+            })?;
         answer.set_data(pattern);
         Ok(answer)
     }
 }
 
 impl Edge {
-    async fn guarded(&self, request: &mut Request, route: &Route, source: Source, address: Key) -> poem::Result<Response> {
+    async fn guarded(
+        &self,
+        request: &mut Request,
+        route: &Route,
+        source: Source,
+        address: Key,
+    ) -> poem::Result<Response> {
         let access = route.access(request.method()).ok_or(MethodNotAllowedError)?;
         let guard = Guard::of(&route.template);
         let failures = self.limits.sign_in.as_ref().filter(|_| guard == Guard::SignIn);
         if let Some(limit) = failures {
-            limit.check_failures(address).map_err(|exceeded| self.too_many(limit, address, exceeded))?;
+            limit
+                .check_failures(address)
+                .map_err(|exceeded| self.too_many(limit, address, exceeded))?;
         }
-        let account = if guard == Guard::Account { self.count(self.limits.account.as_ref(), address)? } else { None };
+        let account = if guard == Guard::Account {
+            self.count(self.limits.account.as_ref(), address)?
+        } else {
+            None
+        };
         let credential = self.credential(request, access, address).await?;
         let client = match &credential {
             Some(credential) => self.count(self.limits.client.as_ref(), Key::User(credential.user))?,
@@ -118,7 +133,9 @@ impl Edge {
             return Ok(None);
         }
         if let Some(limit) = &self.limits.bad_token {
-            limit.check_failures(address).map_err(|exceeded| self.too_many(limit, address, exceeded))?;
+            limit
+                .check_failures(address)
+                .map_err(|exceeded| self.too_many(limit, address, exceeded))?;
         }
         let token = bearer(request.headers())?;
         let credential = match self.introspector.introspect(token).await {
@@ -135,19 +152,28 @@ impl Edge {
             Err(Unknown::Unavailable(reason)) => {
                 tracing::warn!(reason, "a credential cannot be checked");
                 let detail = "credentials cannot be checked at the moment; try again shortly";
-                return Err(Problem::unavailable("credentials-unverifiable", detail, Duration::from_secs(1)));
+                return Err(Problem::unavailable(
+                    "credentials-unverifiable",
+                    detail,
+                    Duration::from_secs(1),
+                ));
             }
         };
         if !access.allows(credential.role, credential.scopes.as_deref()) {
-            return Err(Problem::forbidden("forbidden", match access {
-                Access::Session => "this operation needs a signed-in session, not a personal access token",
-                Access::Role(_) => "this operation needs a higher global role, and a token with the scope admin",
-                Access::User(_) => "the token lacks the scope that this operation needs",
-                Access::Public | Access::Service => "nobody may call this operation",
-            }));
+            return Err(Problem::forbidden(
+                "forbidden",
+                match access {
+                    Access::Session => "this operation needs a signed-in session, not a personal access token",
+                    Access::Role(_) => "this operation needs a higher global role, and a token with the scope admin",
+                    Access::User(_) => "the token lacks the scope that this operation needs",
+                    Access::Public | Access::Service => "nobody may call this operation",
+                },
+            ));
         }
         if let Some(authorization) = &credential.authorization {
-            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+            request
+                .headers_mut()
+                .insert(header::AUTHORIZATION, authorization.clone());
         }
         Ok(Some(credential))
     }
@@ -165,15 +191,31 @@ impl Edge {
             let detail = "this request was here before: the address of a service leads back to the gateway";
             return Err(Problem::new(StatusCode::LOOP_DETECTED, "loop-detected", detail).into());
         }
-        let left = request.data::<Deadline>().map_or(Duration::from_secs(10), Deadline::left);
+        let left = request
+            .data::<Deadline>()
+            .map_or(Duration::from_secs(10), Deadline::left);
         let (parts, body) = request.into_parts();
         let mut headers = parts.headers;
         forwarded::end_hop(&mut headers);
         forwarded::tell_source(&mut headers, source, &self.trusted);
         forwarded::add_via(&mut headers);
-        let body = if body.is_empty() { Outgoing::Empty } else { Outgoing::Once(body.into(), Arc::default()) };
-        let path = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-        let call = Call { method: parts.method, path, headers, body, time: left - KEPT_BACK.min(left / 10) };
+        let body = if body.is_empty() {
+            Outgoing::Empty
+        } else {
+            Outgoing::Once(body.into(), Arc::default())
+        };
+        let path = parts
+            .uri
+            .path_and_query()
+            .cloned()
+            .unwrap_or(PathAndQuery::from_static("/"));
+        let call = Call {
+            method: parts.method,
+            path,
+            headers,
+            body,
+            time: left - KEPT_BACK.min(left / 10),
+        };
         let response = upstream.send(call).await.map_err(failed)?;
         Ok(answer(response))
     }
@@ -181,7 +223,9 @@ impl Edge {
     /// Counts a request; `None` when there is no such limit.
     fn count<'a>(&'a self, limit: Option<&'a Limit>, key: Key) -> Result<Option<(&'a Limit, Standing)>, Problem> {
         let Some(limit) = limit else { return Ok(None) };
-        let standing = limit.count(key).map_err(|exceeded| self.too_many(limit, key, exceeded))?;
+        let standing = limit
+            .count(key)
+            .map_err(|exceeded| self.too_many(limit, key, exceeded))?;
         Ok(Some((limit, standing)))
     }
 
@@ -191,7 +235,9 @@ impl Edge {
         let detail = "too many requests; wait as long as Retry-After says";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail);
         let told = limit.told(exceeded);
-        told.into_iter().fold(problem, |problem, (name, value)| problem.with_header(name, value)).with_retry_after(exceeded.wait)
+        told.into_iter()
+            .fold(problem, |problem, (name, value)| problem.with_header(name, value))
+            .with_retry_after(exceeded.wait)
     }
 }
 
@@ -204,13 +250,18 @@ fn source(request: &Request) -> Source {
     };
     let client = request.data::<ClientAddress>().map(|client| client.0);
     let here = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-    Source { peer, client: client.or(peer).unwrap_or(here) }
+    Source {
+        peer,
+        client: client.or(peer).unwrap_or(here),
+    }
 }
 
 /// The token in `Authorization` (RFC 6750, 2.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = value.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token = value
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let token = token.map(|(_, token)| token.trim()).filter(|token| !token.is_empty());
     token.ok_or_else(|| {
         let detail = "sign in and send Authorization: Bearer ACCESS_TOKEN";
@@ -239,14 +290,20 @@ pub fn failed(error: CallError) -> poem::Error {
         }
         CallError::Lost { upstream, .. } => {
             let detail = format!("{upstream} cannot be reached, or broke off; a change may or may not have been made");
-            Problem::new(StatusCode::BAD_GATEWAY, "upstream-unreachable", detail).with_retry_after(Duration::from_secs(1))
+            Problem::new(StatusCode::BAD_GATEWAY, "upstream-unreachable", detail)
+                .with_retry_after(Duration::from_secs(1))
         }
         CallError::Late { upstream, after } => {
-            let detail = format!("{upstream} did not answer within {} ms; a change may or may not have been made", after.as_millis());
+            let detail = format!(
+                "{upstream} did not answer within {} ms; a change may or may not have been made",
+                after.as_millis()
+            );
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "upstream-timeout", detail)
         }
         CallError::Body { .. } => {
-            let CallError::Body { source, .. } = error else { unreachable!("matched above") };
+            let CallError::Body { source, .. } = error else {
+                unreachable!("matched above")
+            };
             // The chassis knows a body over its limit from one that broke off.
             return ReadBodyError::Io(source).into();
         }

@@ -7,7 +7,10 @@ use serde_json::Value;
 const DOCUMENTS: [(&str, &str); 3] = [
     ("auth", include_str!("../../../../docs/openapi/auth.json")),
     ("project", include_str!("../../../../docs/openapi/project.json")),
-    ("notification", include_str!("../../../../docs/openapi/notification.json")),
+    (
+        "notification",
+        include_str!("../../../../docs/openapi/notification.json"),
+    ),
 ];
 
 /// The documents, read.

@@ -34,7 +34,12 @@ impl Tail {
         let commits = db.commits();
         let (_, newest) = stream_event::bounds(db.read()).await?;
         hub.begin(newest);
-        Ok(Self { db, commits, hub, introspector })
+        Ok(Self {
+            db,
+            commits,
+            hub,
+            introspector,
+        })
     }
 }
 
@@ -53,7 +58,11 @@ impl Worker for Tail {
             self.hub.revoke(revocation);
         }
         self.hub.deliver(&events);
-        Ok(if events.len() as u64 == BATCH { Step::Full } else { Step::Drained })
+        Ok(if events.len() as u64 == BATCH {
+            Step::Full
+        } else {
+            Step::Drained
+        })
     }
 
     async fn woken(&self) {
@@ -75,7 +84,12 @@ pub struct Pruner {
 impl Pruner {
     /// Keeps events of `retention`, and `keep` of them at most.
     pub fn new(db: Db, clock: Clock, retention: Duration, keep: u64) -> Self {
-        Self { db, clock, retention, keep }
+        Self {
+            db,
+            clock,
+            retention,
+            keep,
+        }
     }
 }
 
@@ -87,7 +101,10 @@ impl Worker for Pruner {
 
     async fn step(&mut self) -> Result<Step, StepError> {
         let before = self.clock.now() - self.retention;
-        let pruned = self.db.write(async |tx| stream_event::prune(tx, before, self.keep, 5000).await).await?;
+        let pruned = self
+            .db
+            .write(async |tx| stream_event::prune(tx, before, self.keep, 5000).await)
+            .await?;
         Ok(if pruned > 0 { Step::Full } else { Step::Drained })
     }
 }

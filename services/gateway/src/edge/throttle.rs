@@ -37,8 +37,22 @@ pub struct Announcer {
 /// Both ends.
 pub fn throttled(db: Db, salt: SecretString) -> (Throttled, Announcer) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let noted = moka::sync::Cache::builder().max_capacity(CLIENTS).time_to_live(EVERY).build();
-    (Throttled { noted, notes: sender, salt }, Announcer { db, notes: receiver, pending: Vec::new() })
+    let noted = moka::sync::Cache::builder()
+        .max_capacity(CLIENTS)
+        .time_to_live(EVERY)
+        .build();
+    (
+        Throttled {
+            noted,
+            notes: sender,
+            salt,
+        },
+        Announcer {
+            db,
+            notes: receiver,
+            pending: Vec::new(),
+        },
+    )
 }
 
 impl Throttled {
@@ -57,7 +71,12 @@ impl Throttled {
                 (format!("address:{hash}"), None)
             }
         };
-        let note = ClientThrottled { client, user_id, policy: policy.to_owned(), throttled_at: now };
+        let note = ClientThrottled {
+            client,
+            user_id,
+            policy: policy.to_owned(),
+            throttled_at: now,
+        };
         if self.notes.try_send(note).is_err() {
             // Then this client may be noted again at once.
             self.noted.invalidate(&key);

@@ -156,7 +156,9 @@ impl Upstream {
                 Err(CallError::Lost { .. }) => true,
                 Err(CallError::Open { .. } | CallError::Late { .. } | CallError::Body { .. }) => false,
             };
-            let Some(headers) = again.filter(|_| failed && retries < self.retry.attempts) else { return result };
+            let Some(headers) = again.filter(|_| failed && retries < self.retry.attempts) else {
+                return result;
+            };
             retries += 1;
             let pause = self.retry.pause(retries);
             let now = Instant::now();
@@ -224,12 +226,19 @@ impl Upstream {
                 None => (Outcome::Failure, Err(CallError::Lost { upstream, source })),
             },
             Err(_) => {
-                let outcome = if took < self.patience { Outcome::Abandoned } else { Outcome::Failure };
+                let outcome = if took < self.patience {
+                    Outcome::Abandoned
+                } else {
+                    Outcome::Failure
+                };
                 (outcome, Err(CallError::Late { upstream, after: took }))
             }
         };
         permit.settle(outcome);
-        self.meters.called(result.as_ref().ok().map(|response| response.status().as_u16()), took.as_secs_f64());
+        self.meters.called(
+            result.as_ref().ok().map(|response| response.status().as_u16()),
+            took.as_secs_f64(),
+        );
         let response = result?;
         let of = Arc::clone(self);
         Ok(response.map(|body| Streamed::new(Watched::new(body, self.stall).on_break(move || of.broke_off()))))
@@ -279,11 +288,18 @@ impl<'a> Held<'a> {
                 if before != State::Closed {
                     upstream.show_state();
                 }
-                Ok(Self { upstream, permit: Some(permit), before })
+                Ok(Self {
+                    upstream,
+                    permit: Some(permit),
+                    before,
+                })
             }
             Err(wait) => {
                 upstream.meters.refused.inc();
-                Err(CallError::Open { upstream: upstream.name(), wait })
+                Err(CallError::Open {
+                    upstream: upstream.name(),
+                    wait,
+                })
             }
         }
     }
@@ -301,7 +317,11 @@ impl<'a> Held<'a> {
         });
         if after != self.before {
             self.upstream.meters.state(after);
-            tracing::warn!(upstream = self.upstream.name(), state = after.name(), "the circuit breaker changed");
+            tracing::warn!(
+                upstream = self.upstream.name(),
+                state = after.name(),
+                "the circuit breaker changed"
+            );
         }
     }
 }
@@ -314,8 +334,15 @@ impl Drop for Held<'_> {
 
 /// Passes the current trace on (W3C Trace Context); one that came in stays where no spans are kept.
 fn propagate(headers: &mut HeaderMap) {
-    let Some(context) = chassis::telemetry::span_context() else { return };
-    let parent = format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8());
+    let Some(context) = chassis::telemetry::span_context() else {
+        return;
+    };
+    let parent = format!(
+        "00-{}-{}-{:02x}",
+        context.trace_id(),
+        context.span_id(),
+        context.trace_flags().to_u8()
+    );
     if let Ok(value) = HeaderValue::from_str(&parent) {
         headers.insert("traceparent", value);
     }
@@ -336,7 +363,13 @@ pub struct Upstreams(Arc<[Arc<Upstream>]>);
 impl Upstreams {
     /// One for each address in the settings.
     pub fn new(settings: &GatewaySettings, meters: &Meters) -> Self {
-        Self(settings.upstreams.iter().map(|address| Upstream::new(address.clone(), settings, meters)).collect())
+        Self(
+            settings
+                .upstreams
+                .iter()
+                .map(|address| Upstream::new(address.clone(), settings, meters))
+                .collect(),
+        )
     }
 
     /// The one named `service`.

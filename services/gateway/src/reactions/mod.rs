@@ -19,10 +19,7 @@ use messaging::{Reaction, ReactionError, Reactions, Received};
 use sea_orm::DbErr;
 
 use crate::{
-    domain::{
-        announcement::Announcement,
-        audience::Audience,
-    },
+    domain::{announcement::Announcement, audience::Audience},
     store::stream_event,
 };
 
@@ -65,7 +62,8 @@ impl<E: Announced> Reaction for Announce<E> {
 /// Appends the event for its audience.
 async fn announce<E: Announced>(tx: &Tx, received: &Received<E>) -> Result<(), DbErr> {
     let audience = received.event.audience();
-    let data = serde_json::to_value(&received.event).map_err(|error| DbErr::Custom(format!("event as JSON: {error}")))?;
+    let data =
+        serde_json::to_value(&received.event).map_err(|error| DbErr::Custom(format!("event as JSON: {error}")))?;
     let announcement = Announcement {
         kind: Announcement::kind(E::TYPE).to_owned(),
         id: received.envelope.id.to_string(),
@@ -73,6 +71,7 @@ async fn announce<E: Announced>(tx: &Tx, received: &Received<E>) -> Result<(), D
         project_id: audience.project.map(|id| id.to_string()),
         data,
     };
-    let payload = serde_json::to_string(&announcement).map_err(|error| DbErr::Custom(format!("announcement: {error}")))?;
+    let payload =
+        serde_json::to_string(&announcement).map_err(|error| DbErr::Custom(format!("announcement: {error}")))?;
     stream_event::append(tx, &announcement.kind, audience, payload).await
 }

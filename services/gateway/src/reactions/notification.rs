@@ -7,7 +7,9 @@ use super::{Announce, Announced};
 use crate::domain::audience::Audience;
 
 pub(super) fn add(reactions: Reactions) -> Reactions {
-    reactions.on(Announce::<NotificationCreated>::new()).on(Announce::<NotificationRead>::new())
+    reactions
+        .on(Announce::<NotificationCreated>::new())
+        .on(Announce::<NotificationRead>::new())
 }
 
 impl Announced for NotificationCreated {

@@ -9,7 +9,10 @@ use super::{Announce, Announced, announce};
 use crate::{domain::audience::Audience, store::membership};
 
 pub(super) fn add(reactions: Reactions) -> Reactions {
-    reactions.on(Announce::<ProjectCreated>::new()).on(Announce::<ProjectUpdated>::new()).on(ForgetProject)
+    reactions
+        .on(Announce::<ProjectCreated>::new())
+        .on(Announce::<ProjectUpdated>::new())
+        .on(ForgetProject)
 }
 
 impl Announced for ProjectCreated {

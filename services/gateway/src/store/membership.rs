@@ -14,7 +14,8 @@ pub async fn note(tx: &Tx, project: ProjectId, user: UserId, active: bool, versi
                ON CONFLICT (project_id, user_id) DO UPDATE SET active = excluded.active, version = excluded.version
                WHERE memberships.version < excluded.version";
     let values = [project.into(), user.into(), active.into(), version.into()];
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?;
     Ok(())
 }
 
@@ -24,7 +25,12 @@ pub async fn note(tx: &Tx, project: ProjectId, user: UserId, active: bool, versi
 /// The database's.
 pub async fn forget_project(tx: &Tx, project: ProjectId) -> Result<(), DbErr> {
     let sql = "DELETE FROM memberships WHERE project_id = $1";
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, [project.into()])).await?;
+    tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        sql,
+        [project.into()],
+    ))
+    .await?;
     Ok(())
 }
 
@@ -35,5 +41,9 @@ pub async fn forget_project(tx: &Tx, project: ProjectId) -> Result<(), DbErr> {
 pub async fn projects(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<ProjectId>, DbErr> {
     let sql = "SELECT project_id FROM memberships WHERE user_id = $1 AND active = $2";
     let query = Statement::from_sql_and_values(db.get_database_backend(), sql, [user.into(), true.into()]);
-    db.query_all_raw(query).await?.iter().map(|row| row.try_get("", "project_id")).collect()
+    db.query_all_raw(query)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "project_id"))
+        .collect()
 }

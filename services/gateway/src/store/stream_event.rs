@@ -43,14 +43,22 @@ pub async fn append(tx: &Tx, kind: &str, audience: Audience, payload: String) ->
 /// # Errors
 /// The database's.
 pub async fn append_revocation(tx: &Tx, revocation: Revocation) -> Result<(), DbErr> {
-    let text = serde_json::to_string(&revocation).map_err(|error| DbErr::Custom(format!("revocation as JSON: {error}")))?;
+    let text =
+        serde_json::to_string(&revocation).map_err(|error| DbErr::Custom(format!("revocation as JSON: {error}")))?;
     insert(tx, "revocation", Audience::replicas(), String::new(), Some(text)).await
 }
 
-async fn insert(tx: &Tx, kind: &str, audience: Audience, payload: String, revocation: Option<String>) -> Result<(), DbErr> {
+async fn insert(
+    tx: &Tx,
+    kind: &str,
+    audience: Audience,
+    payload: String,
+    revocation: Option<String>,
+) -> Result<(), DbErr> {
     let backend = tx.get_database_backend();
     if backend == DbBackend::Postgres {
-        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})"))
+            .await?;
     }
     let sql = "INSERT INTO stream_events (kind, user_id, project_id, payload, revocation, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
     let values: [Value; 6] = [
@@ -61,7 +69,8 @@ async fn insert(tx: &Tx, kind: &str, audience: Audience, payload: String, revoca
         revocation.into(),
         Timestamp::now().into(),
     ];
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values))
+        .await?;
     Ok(())
 }
 
@@ -72,7 +81,9 @@ async fn insert(tx: &Tx, kind: &str, audience: Audience, payload: String, revoca
 pub async fn after(db: &impl ConnectionTrait, seq: i64, limit: u64) -> Result<Vec<StreamEvent>, DbErr> {
     let sql = "SELECT seq, kind, user_id, project_id, payload, revocation FROM stream_events WHERE seq > $1 ORDER BY seq LIMIT $2";
     let values: [Value; 2] = [seq.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    let rows = db
+        .query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
+        .await?;
     rows.iter().map(read).collect()
 }
 
@@ -94,7 +105,9 @@ pub async fn replay(
                ORDER BY seq LIMIT $5";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let values: [Value; 5] = [seq.into(), last.into(), user.into(), true.into(), limit.into()];
-    let rows = db.query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    let rows = db
+        .query_all_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values))
+        .await?;
     rows.iter().map(read).collect()
 }
 
@@ -105,7 +118,9 @@ pub async fn replay(
 pub async fn bounds(db: &impl ConnectionTrait) -> Result<(i64, i64), DbErr> {
     let sql = "SELECT COALESCE((SELECT seq FROM stream_events ORDER BY seq LIMIT 1), 0) AS first,
                       COALESCE((SELECT seq FROM stream_events ORDER BY seq DESC LIMIT 1), 0) AS last";
-    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let row = db
+        .query_one_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("bounds of the stream".to_owned()))?;
     Ok((row.try_get("", "first")?, row.try_get("", "last")?))
 }
@@ -120,9 +135,15 @@ pub async fn prune(tx: &Tx, before: Timestamp, keep: u64, limit: u64) -> Result<
     let keep = i64::try_from(keep).unwrap_or(i64::MAX);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let sql = "DELETE FROM stream_events WHERE seq < $1 AND seq < $2 AND (created_at < $3 OR seq <= $4)";
-    let values: [Value; 4] =
-        [last.into(), first.saturating_add(limit).into(), before.into(), last.saturating_sub(keep).into()];
-    let done = tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    let values: [Value; 4] = [
+        last.into(),
+        first.saturating_add(limit).into(),
+        before.into(),
+        last.saturating_sub(keep).into(),
+    ];
+    let done = tx
+        .execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?;
     Ok(done.rows_affected())
 }
 

@@ -6,18 +6,25 @@ use serde_json::json;
 use crate::support::{Answer, Edge, Service, json_answer, nowhere};
 
 async fn project(request: Request) -> Response {
-    let (path, query) = (request.uri().path().to_owned(), request.uri().query().unwrap_or_default().to_owned());
+    let (path, query) = (
+        request.uri().path().to_owned(),
+        request.uri().query().unwrap_or_default().to_owned(),
+    );
     match path.as_str() {
         "/v1/projects" => json_answer(&json!({"items": [{"id": "prj_1"}], "next_cursor": null})),
-        "/v1/me/tasks" if query.starts_with("due_before=20") => json_answer(&json!({"items": [{"id": "tsk_1"}], "next_cursor": null})),
+        "/v1/me/tasks" if query.starts_with("due_before=20") => {
+            json_answer(&json!({"items": [{"id": "tsk_1"}], "next_cursor": null}))
+        }
         _ => panic!("{path}?{query}"),
     }
 }
 
 #[tokio::test]
 async fn everything_at_a_glance_in_one_answer() {
-    let (project, notification) =
-        (Service::answering(project), Service::answering(|_| async { json_answer(&json!({"unread_count": 7})) }));
+    let (project, notification) = (
+        Service::answering(project),
+        Service::answering(|_| async { json_answer(&json!({"unread_count": 7})) }),
+    );
     let edge = Edge::in_front_of(&[("project", project.address), ("notification", notification.address)]).await;
     let ada = edge.user();
     let home = edge.get(&ada, "/v1/home").await;
@@ -33,7 +40,11 @@ async fn everything_at_a_glance_in_one_answer() {
 async fn a_part_whose_service_is_down_or_hangs_or_talks_nonsense_is_null_and_listed() {
     let notification = Service::answering(|_| std::future::pending());
     let settings = "[gateway.home]\ntimeout_ms = 200";
-    let edge = Edge::with(&[("project", nowhere()), ("notification", notification.address)], settings).await;
+    let edge = Edge::with(
+        &[("project", nowhere()), ("notification", notification.address)],
+        settings,
+    )
+    .await;
     let ada = edge.user();
     let home = edge.get(&ada, "/v1/home").await;
     assert_eq!(home.status, 200, "{}", home.text);
@@ -47,7 +58,10 @@ async fn a_part_whose_service_is_down_or_hangs_or_talks_nonsense_is_null_and_lis
     let nonsense = Service::answering(|_| async { Response::builder().body("<html>") });
     let edge = Edge::in_front_of(&[("project", nonsense.address), ("notification", nonsense.address)]).await;
     let home = edge.get(&edge.user(), "/v1/home").await;
-    assert_eq!((home.status, &home.json()["degraded"]), (200, &json!(["projects", "unread_count", "tasks_due"])));
+    assert_eq!(
+        (home.status, &home.json()["degraded"]),
+        (200, &json!(["projects", "unread_count", "tasks_due"]))
+    );
 }
 
 #[tokio::test]

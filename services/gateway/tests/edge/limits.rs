@@ -13,14 +13,27 @@ const TRUST: &str = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n";
 
 /// A sign-in from `address`, as a trusted proxy passes it on.
 async fn sign_in(edge: &Edge, address: &str, password: &str) -> Answer {
-    let request = edge.request(reqwest::Method::POST, "/v1/auth/login").header("x-forwarded-for", address);
-    Answer::of(request.body(json!({"password": password}).to_string()).send().await.unwrap()).await
+    let request = edge
+        .request(reqwest::Method::POST, "/v1/auth/login")
+        .header("x-forwarded-for", address);
+    Answer::of(
+        request
+            .body(json!({"password": password}).to_string())
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await
 }
 
 fn auth() -> Service {
     Service::answering(|mut request| async move {
         let body = request.take_body().into_string().await.unwrap();
-        if body.contains("right") { Response::builder().body("{}") } else { StatusCode::UNAUTHORIZED.into() }
+        if body.contains("right") {
+            Response::builder().body("{}")
+        } else {
+            StatusCode::UNAUTHORIZED.into()
+        }
     })
 }
 
@@ -40,7 +53,11 @@ async fn somebody_who_tries_passwords_is_stopped_and_an_office_that_signs_in_is_
     let wait: u64 = answer.header("retry-after").parse().unwrap();
     assert!((1..=6).contains(&wait), "one more in six seconds: {wait}");
     assert_eq!(answer.header("ratelimit-policy"), "\"sign-in\";q=10;w=60");
-    assert!(answer.header("ratelimit").starts_with("\"sign-in\";r=0;t="), "{}", answer.header("ratelimit"));
+    assert!(
+        answer.header("ratelimit").starts_with("\"sign-in\";r=0;t="),
+        "{}",
+        answer.header("ratelimit")
+    );
     assert_eq!(auth.calls(), asked, "auth was not bothered");
     assert_eq!(sign_in(&edge, "203.0.113.1", "right").await.status, 200);
 }
@@ -50,7 +67,10 @@ async fn a_forged_address_does_not_help() {
     let auth = auth();
     let edge = Edge::with(&[("auth", auth.address)], "").await;
     for number in 0..10 {
-        assert_eq!(sign_in(&edge, &format!("203.0.113.{number}"), "wrong").await.status, 401);
+        assert_eq!(
+            sign_in(&edge, &format!("203.0.113.{number}"), "wrong").await.status,
+            401
+        );
     }
     assert_eq!(sign_in(&edge, "198.51.100.1", "wrong").await.status, 429);
 }
@@ -58,7 +78,11 @@ async fn a_forged_address_does_not_help() {
 #[tokio::test]
 async fn each_user_has_a_limit_of_their_own_and_sees_where_they_stand() {
     let project = Service::echoing();
-    let edge = Edge::with(&[("project", project.address)], "[gateway.limits.client]\nburst = 3\nper_minute = 3").await;
+    let edge = Edge::with(
+        &[("project", project.address)],
+        "[gateway.limits.client]\nburst = 3\nper_minute = 3",
+    )
+    .await;
     let (ada, bob) = (edge.user(), edge.user());
     for left in ["\"client\";r=2;t=20", "\"client\";r=1;t=40", "\"client\";r=0;t=60"] {
         let answer = edge.get(&ada, "/v1/projects").await;
@@ -68,13 +92,25 @@ async fn each_user_has_a_limit_of_their_own_and_sees_where_they_stand() {
     let answer = edge.get(&ada, "/v1/projects").await;
     assert_eq!((answer.status, answer.header("retry-after")), (429, "20"));
     assert_eq!(edge.get(&bob, "/v1/projects").await.status, 200);
-    assert!(edge.metrics().contains("gateway_throttled_total{policy=\"client\"} 1"), "{}", edge.metrics());
+    assert!(
+        edge.metrics().contains("gateway_throttled_total{policy=\"client\"} 1"),
+        "{}",
+        edge.metrics()
+    );
 }
 
 #[tokio::test]
 async fn each_address_has_a_limit_also_for_paths_that_are_not_there() {
-    let edge = Edge::with(&[], &format!("{TRUST}[gateway.limits.address]\nburst = 2\nper_minute = 1")).await;
-    let get = |address: &'static str| edge.request(reqwest::Method::GET, "/v1/nothing").header("x-forwarded-for", address).send();
+    let edge = Edge::with(
+        &[],
+        &format!("{TRUST}[gateway.limits.address]\nburst = 2\nper_minute = 1"),
+    )
+    .await;
+    let get = |address: &'static str| {
+        edge.request(reqwest::Method::GET, "/v1/nothing")
+            .header("x-forwarded-for", address)
+            .send()
+    };
     assert_eq!(get("203.0.113.9").await.unwrap().status(), 404);
     assert_eq!(get("203.0.113.9").await.unwrap().status(), 404);
     assert_eq!(get("203.0.113.9").await.unwrap().status(), 429);
@@ -95,10 +131,16 @@ async fn tokens_cannot_be_guessed_at_leisure() {
     let edge = Edge::with(&[], "[gateway.limits.bad_token]\nburst = 3\nper_minute = 1").await;
     let ada = edge.user();
     for number in 0..3 {
-        let guess = edge.request(reqwest::Method::GET, "/v1/me").bearer_auth(format!("guess-{number}"));
+        let guess = edge
+            .request(reqwest::Method::GET, "/v1/me")
+            .bearer_auth(format!("guess-{number}"));
         assert_eq!(guess.send().await.unwrap().status(), 401);
     }
-    assert_eq!(edge.get(&ada, "/v1/me").await.status, 429, "whatever comes from there now");
+    assert_eq!(
+        edge.get(&ada, "/v1/me").await.status,
+        429,
+        "whatever comes from there now"
+    );
 }
 
 #[tokio::test]
@@ -115,5 +157,8 @@ async fn the_other_services_hear_of_a_throttled_client_once_a_minute() {
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].event_type, ClientThrottled::TYPE);
     let event: ClientThrottled = serde_json::from_str(&events[0].payload).unwrap();
-    assert_eq!((event.client, event.policy.as_str()), (format!("user:{}", ada.id), "client"));
+    assert_eq!(
+        (event.client, event.policy.as_str()),
+        (format!("user:{}", ada.id), "client")
+    );
 }

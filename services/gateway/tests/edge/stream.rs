@@ -31,14 +31,20 @@ struct Said {
 
 impl Follower {
     async fn new(edge: &Edge, user: &User, after: Option<i64>) -> Self {
-        let mut request = edge.request(reqwest::Method::GET, "/v1/stream").bearer_auth(&user.token);
+        let mut request = edge
+            .request(reqwest::Method::GET, "/v1/stream")
+            .bearer_auth(&user.token);
         if let Some(after) = after {
             request = request.header("last-event-id", after);
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut follower = Self { body: response.bytes_stream().boxed(), text: String::new(), last: None };
+        let mut follower = Self {
+            body: response.bytes_stream().boxed(),
+            text: String::new(),
+            last: None,
+        };
         // The head: from here on nothing is missed.
         follower.block().await.unwrap();
         follower
@@ -49,13 +55,21 @@ impl Follower {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let lines = block.lines().filter_map(|line| line.split_once(':'));
-                let fields: Vec<_> = lines.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+                let fields: Vec<_> = lines
+                    .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+                    .collect();
                 self.text = rest.to_owned();
-                let id = fields.iter().find(|(name, _)| name == "id").and_then(|(_, id)| id.parse().ok());
+                let id = fields
+                    .iter()
+                    .find(|(name, _)| name == "id")
+                    .and_then(|(_, id)| id.parse().ok());
                 self.last = id.or(self.last);
                 return Some(fields);
             }
-            let chunk = tokio::time::timeout(SOON, self.body.next()).await.expect("something within the time")?.unwrap();
+            let chunk = tokio::time::timeout(SOON, self.body.next())
+                .await
+                .expect("something within the time")?
+                .unwrap();
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
@@ -64,9 +78,17 @@ impl Follower {
     async fn next(&mut self) -> Option<Said> {
         loop {
             let block = self.block().await?;
-            let field = |wanted: &str| block.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+            let field = |wanted: &str| {
+                block
+                    .iter()
+                    .find(|(name, _)| name == wanted)
+                    .map(|(_, value)| value.clone())
+            };
             if let (Some(event), Some(data)) = (field("event"), field("data")) {
-                return Some(Said { event, data: serde_json::from_str(&data).unwrap() });
+                return Some(Said {
+                    event,
+                    data: serde_json::from_str(&data).unwrap(),
+                });
             }
         }
     }
@@ -82,15 +104,34 @@ impl Follower {
 }
 
 fn joins(user: UserId, project: ProjectId, version: i64) -> MemberAdded {
-    MemberAdded { project_id: project, project_name: "Apollo".into(), user_id: user, role: "member".into(), actor_id: user, version }
+    MemberAdded {
+        project_id: project,
+        project_name: "Apollo".into(),
+        user_id: user,
+        role: "member".into(),
+        actor_id: user,
+        version,
+    }
 }
 
 fn leaves(user: UserId, project: ProjectId, version: i64) -> MemberRemoved {
-    MemberRemoved { project_id: project, project_name: "Apollo".into(), user_id: user, actor_id: user, version }
+    MemberRemoved {
+        project_id: project,
+        project_name: "Apollo".into(),
+        user_id: user,
+        actor_id: user,
+        version,
+    }
 }
 
 fn moved(project: ProjectId, version: i64) -> TaskMoved {
-    TaskMoved { task_id: TaskId::new(), project_id: project, position: "80".into(), actor_id: UserId::new(), version }
+    TaskMoved {
+        task_id: TaskId::new(),
+        project_id: project,
+        position: "80".into(),
+        actor_id: UserId::new(),
+        version,
+    }
 }
 
 fn notified(user: UserId) -> NotificationCreated {
@@ -144,11 +185,24 @@ async fn who_joins_or_leaves_a_project_hears_of_it_and_of_what_happens_in_betwee
     edge.hear(&joins(ada.id, apollo, 1)).await;
     edge.hear(&notified(ada.id)).await;
     let names = stream.names(5).await;
-    assert_eq!(names, ["member.added", "task.moved", "member.removed", "member.added", "notification.created"]);
+    assert_eq!(
+        names,
+        [
+            "member.added",
+            "task.moved",
+            "member.removed",
+            "member.added",
+            "notification.created"
+        ]
+    );
     let mut again = Follower::new(&edge, &ada, None).await;
     edge.hear(&moved(apollo, 4)).await;
     edge.hear(&notified(ada.id)).await;
-    assert_eq!(again.names(1).await, ["notification.created"], "an old word of joining does not bring them back");
+    assert_eq!(
+        again.names(1).await,
+        ["notification.created"],
+        "an old word of joining does not bring them back"
+    );
 }
 
 #[tokio::test]
@@ -157,7 +211,12 @@ async fn members_hear_that_their_project_is_gone() {
     let (ada, apollo) = (edge.user(), ProjectId::new());
     edge.hear(&joins(ada.id, apollo, 1)).await;
     let mut stream = Follower::new(&edge, &ada, None).await;
-    edge.hear(&ProjectDeleted { project_id: apollo, actor_id: UserId::new(), version: 3 }).await;
+    edge.hear(&ProjectDeleted {
+        project_id: apollo,
+        actor_id: UserId::new(),
+        version: 3,
+    })
+    .await;
     assert_eq!(stream.names(1).await, ["project.deleted"]);
 }
 
@@ -199,8 +258,17 @@ async fn a_stream_can_be_resumed_by_a_query_parameter_too() {
     let stream = Follower::new(&edge, &ada, None).await;
     edge.hear(&notified(ada.id)).await;
     let path = format!("/v1/stream?last_event_id={}", stream.last.unwrap());
-    let response = edge.request(reqwest::Method::GET, &path).bearer_auth(&ada.token).send().await.unwrap();
-    let mut resumed = Follower { body: response.bytes_stream().boxed(), text: String::new(), last: None };
+    let response = edge
+        .request(reqwest::Method::GET, &path)
+        .bearer_auth(&ada.token)
+        .send()
+        .await
+        .unwrap();
+    let mut resumed = Follower {
+        body: response.bytes_stream().boxed(),
+        text: String::new(),
+        last: None,
+    };
     assert_eq!(resumed.names(1).await, ["notification.created"]);
 }
 
@@ -213,16 +281,27 @@ async fn a_past_that_is_not_there_any_more_is_told() {
     }
     let oldest = async || gateway::store::stream_event::bounds(edge.db.read()).await.unwrap().0;
     // The worker may be in its pause: prune as it does.
-    edge.db.write(async |tx| gateway::store::stream_event::prune(tx, Timestamp::from_micros(0), 2, 100).await).await.unwrap();
+    edge.db
+        .write(async |tx| gateway::store::stream_event::prune(tx, Timestamp::from_micros(0), 2, 100).await)
+        .await
+        .unwrap();
     assert_eq!(oldest().await, 9);
     for gone in [1, 7, 1000] {
         let mut request = edge.request(reqwest::Method::GET, "/v1/stream").bearer_auth(&ada.token);
         request = request.header("last-event-id", gone);
         let response = request.send().await.unwrap();
-        let mut stream = Follower { body: response.bytes_stream().boxed(), text: String::new(), last: None };
+        let mut stream = Follower {
+            body: response.bytes_stream().boxed(),
+            text: String::new(),
+            last: None,
+        };
         assert_eq!(stream.names(1).await, ["reset"], "{gone}");
         edge.hear(&notified(ada.id)).await;
-        assert_eq!(stream.names(1).await, ["notification.created"], "and it goes on from now");
+        assert_eq!(
+            stream.names(1).await,
+            ["notification.created"],
+            "and it goes on from now"
+        );
     }
 }
 
@@ -231,9 +310,16 @@ async fn a_last_event_id_that_is_none_is_told() {
     let edge = Edge::in_front_of(&[]).await;
     let ada = edge.user();
     for wrong in ["-1", "abc", "1.5", "99999999999999999999"] {
-        let request = edge.request(reqwest::Method::GET, "/v1/stream").bearer_auth(&ada.token).header("last-event-id", wrong);
+        let request = edge
+            .request(reqwest::Method::GET, "/v1/stream")
+            .bearer_auth(&ada.token)
+            .header("last-event-id", wrong);
         let answer = Answer::of(request.send().await.unwrap()).await;
-        assert_eq!((answer.status, answer.problem().as_str()), (400, "malformed-request"), "{wrong}");
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (400, "malformed-request"),
+            "{wrong}"
+        );
     }
 }
 
@@ -241,11 +327,29 @@ async fn a_last_event_id_that_is_none_is_told() {
 async fn a_stream_ends_at_once_when_its_session_is_revoked_or_its_user_disabled() {
     let edge = Edge::in_front_of(&[]).await;
     let (ada, bob) = (edge.user(), edge.user());
-    let (mut of_ada, mut of_bob) = (Follower::new(&edge, &ada, None).await, Follower::new(&edge, &bob, None).await);
-    edge.hear(&SessionRevoked { session_id: ada.session, user_id: ada.id, reason: "revoked".into() }).await;
-    assert_eq!(of_ada.next().await, Some(Said { event: "closed".into(), data: json!({"reason": "session_revoked"}) }));
+    let (mut of_ada, mut of_bob) = (
+        Follower::new(&edge, &ada, None).await,
+        Follower::new(&edge, &bob, None).await,
+    );
+    edge.hear(&SessionRevoked {
+        session_id: ada.session,
+        user_id: ada.id,
+        reason: "revoked".into(),
+    })
+    .await;
+    assert_eq!(
+        of_ada.next().await,
+        Some(Said {
+            event: "closed".into(),
+            data: json!({"reason": "session_revoked"})
+        })
+    );
     assert_eq!(of_ada.next().await, None);
-    edge.hear(&UserDisabled { user_id: bob.id, version: 2 }).await;
+    edge.hear(&UserDisabled {
+        user_id: bob.id,
+        version: 2,
+    })
+    .await;
     assert_eq!(of_bob.next().await.unwrap().data, json!({"reason": "user_disabled"}));
     assert_eq!(of_bob.next().await, None);
 }
@@ -266,8 +370,16 @@ async fn when_the_process_stops_clients_are_told_when_to_come_back() {
     let mut stream = Follower::new(&edge, &ada, None).await;
     edge.stop.cancel();
     let block = stream.block().await.unwrap();
-    assert!(block.iter().any(|(name, millis)| name == "retry" && millis.parse::<u64>().is_ok()), "{block:?}");
-    assert!(block.contains(&("data".to_owned(), "{\"reason\":\"shutdown\"}".to_owned())), "{block:?}");
+    assert!(
+        block
+            .iter()
+            .any(|(name, millis)| name == "retry" && millis.parse::<u64>().is_ok()),
+        "{block:?}"
+    );
+    assert!(
+        block.contains(&("data".to_owned(), "{\"reason\":\"shutdown\"}".to_owned())),
+        "{block:?}"
+    );
     assert_eq!(stream.next().await, None);
 }
 
@@ -275,7 +387,10 @@ async fn when_the_process_stops_clients_are_told_when_to_come_back() {
 async fn silence_is_broken_by_a_comment() {
     let edge = Edge::with(&[], "[gateway.stream]\nheartbeat_s = 1").await;
     let mut stream = Follower::new(&edge, &edge.user(), None).await;
-    assert_eq!(stream.block().await.unwrap(), [(String::new(), "still here".to_owned())]);
+    assert_eq!(
+        stream.block().await.unwrap(),
+        [(String::new(), "still here".to_owned())]
+    );
 }
 
 #[tokio::test]
@@ -289,12 +404,22 @@ async fn a_client_that_does_not_read_is_cut_off_and_others_get_everything() {
     // Enough to fill every buffer on the way.
     let large = "x".repeat(400_000);
     let mut sent = 0;
-    while !edge.metrics().contains("gateway_streams_ended_total{reason=\"slow\"} 1") {
+    while !edge
+        .metrics()
+        .contains("gateway_streams_ended_total{reason=\"slow\"} 1")
+    {
         sent += 1;
         assert!(sent < 500, "it is never cut off");
-        let event = TaskMoved { position: large.clone(), ..moved(apollo, sent) };
+        let event = TaskMoved {
+            position: large.clone(),
+            ..moved(apollo, sent)
+        };
         edge.hear(&event).await;
-        assert_eq!(awake.next().await.unwrap().data["data"]["version"], json!(sent), "nothing is missed");
+        assert_eq!(
+            awake.next().await.unwrap().data["data"]["version"],
+            json!(sent),
+            "nothing is missed"
+        );
     }
     // When it wakes up it learns why.
     let mut asleep = asleep;
@@ -302,7 +427,13 @@ async fn a_client_that_does_not_read_is_cut_off_and_others_get_everything() {
     while let Some(said) = asleep.next().await {
         last = Some(said);
     }
-    assert_eq!(last, Some(Said { event: "closed".into(), data: json!({"reason": "slow"}) }));
+    assert_eq!(
+        last,
+        Some(Said {
+            event: "closed".into(),
+            data: json!({"reason": "slow"})
+        })
+    );
     edge.hear(&moved(apollo, 0)).await;
     assert_eq!(awake.names(1).await, ["task.moved"]);
 }
@@ -317,7 +448,13 @@ async fn a_user_has_only_so_many_streams_and_closing_one_makes_room() {
     assert_eq!((answer.status, answer.problem().as_str()), (429, "too-many-streams"));
     drop(first);
     eventually(SOON, async || {
-        edge.request(reqwest::Method::GET, "/v1/stream").bearer_auth(&ada.token).send().await.unwrap().status() == 200
+        edge.request(reqwest::Method::GET, "/v1/stream")
+            .bearer_auth(&ada.token)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            == 200
     })
     .await;
 }

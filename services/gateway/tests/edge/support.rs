@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -12,7 +13,7 @@ use std::{
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chassis::{Assembled, Clock, Configured, Settings, settings::Core};
+use chassis::{Assembled, Clock, Configured, Settings, Tasks, settings::Core};
 use contracts::{
     Envelope, Event, EventId, Timestamp,
     id::{SessionId, UserId},
@@ -23,65 +24,94 @@ use figment::{
     providers::{Format, Toml},
 };
 use gateway::{Gateway, settings::GatewaySettings};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use identity::{Claims, KeySource, Role, Scope, Verifier};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::JwkSet};
 use messaging::{
-    Reactions,
+    inbox::{Intake, Outcome},
+    message::Message,
     worker::{Progress, Worker},
 };
-use poem::{Body, Endpoint, EndpointExt, Request, Response, Server, http::StatusCode, listener::TcpAcceptor};
+use poem::{
+    Body, Endpoint, EndpointExt, Request, Response,
+    http::{self, StatusCode, uri::Scheme},
+    web::{LocalAddr, RemoteAddr},
+};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long a test waits for what must happen.
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-pub const SECRET: &str = "a secret that gateway and auth share";
+pub(crate) const SECRET: &str = "a secret that gateway and auth share";
 
-/// Serves `endpoint` on a free port until the task is dropped.
-pub fn serve(tasks: &mut JoinSet<()>, endpoint: impl Endpoint + 'static) -> SocketAddr {
+/// Serves `endpoint` on a free port until the tasks are dropped. Not by poem's server: that one goes on with a request whose
+/// client has gone away, and a test could not tell whether the gateway gave it up.
+pub(crate) fn serve(tasks: &mut JoinSet<()>, endpoint: impl Endpoint<Output = Response> + 'static) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let address = listener.local_addr().unwrap();
-    let acceptor = TcpAcceptor::from_std(listener).unwrap();
-    tasks.spawn(async move { Server::new_with_acceptor(acceptor).run(endpoint).await.unwrap() });
+    let endpoint = Arc::new(endpoint);
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, peer)) = listener.accept().await {
+            let endpoint = Arc::clone(&endpoint);
+            let service = service_fn(move |request| {
+                let request = Request::from((request, LocalAddr(address.into()), RemoteAddr(peer.into()), Scheme::HTTP));
+                let endpoint = Arc::clone(&endpoint);
+                async move { Ok::<_, Infallible>(http::Response::<BoxBody>::from(endpoint.get_response(request).await)) }
+            });
+            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
     address
 }
 
+type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, std::io::Error>;
+
 /// An address where nobody listens.
-pub fn nowhere() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+pub(crate) fn nowhere() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// A service behind the gateway.
-pub struct Service {
-    pub address: SocketAddr,
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
     calls: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
 impl Service {
     /// Answers as `answer` says.
-    pub fn answering<F, R>(answer: F) -> Self
+    pub(crate) fn answering<F, R>(answer: F) -> Self
     where
         F: Fn(Request) -> R + Send + Sync + 'static,
         R: Future<Output = Response> + Send + 'static,
     {
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
-        let endpoint = poem::endpoint::make(move |request| {
+        let endpoint = poem::endpoint::make(move |request: Request| {
             counter.fetch_add(1, Ordering::SeqCst);
             let answer = answer(request);
             async move { Ok::<_, poem::Error>(answer.await) }
         });
         let mut tasks = JoinSet::new();
-        Self { address: serve(&mut tasks, endpoint), calls, _tasks: tasks }
+        Self {
+            address: serve(&mut tasks, endpoint),
+            calls,
+            _tasks: tasks,
+        }
     }
 
     /// Answers every request with what it was: method, path, headers, body.
-    pub fn echoing() -> Self {
+    pub(crate) fn echoing() -> Self {
         Self::answering(|mut request| async move {
             let headers: Vec<(String, String)> = request
                 .headers()
@@ -97,7 +127,7 @@ impl Service {
     }
 
     /// Answers with each of `statuses` in turn, then with the last of them for ever.
-    pub fn with_statuses(statuses: &'static [u16]) -> Self {
+    pub(crate) fn with_statuses(statuses: &'static [u16]) -> Self {
         let next = AtomicUsize::new(0);
         Self::answering(move |_| {
             let turn = next.fetch_add(1, Ordering::SeqCst).min(statuses.len() - 1);
@@ -105,24 +135,26 @@ impl Service {
         })
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
 }
 
-pub fn json_answer(value: &Value) -> Response {
-    Response::builder().content_type("application/json").body(value.to_string())
+pub(crate) fn json_answer(value: &Value) -> Response {
+    Response::builder()
+        .content_type("application/json")
+        .body(value.to_string())
 }
 
 /// A stand-in for auth: introspects what a test gave out.
-pub struct Auth {
-    pub service: Service,
+pub(crate) struct Auth {
+    pub(crate) service: Service,
     tokens: Arc<Mutex<HashMap<String, Value>>>,
     down: Arc<AtomicBool>,
 }
 
 impl Auth {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let tokens: Arc<Mutex<HashMap<String, Value>>> = Arc::default();
         let down = Arc::new(AtomicBool::new(false));
         let (known, out) = (Arc::clone(&tokens), Arc::clone(&down));
@@ -139,22 +171,24 @@ impl Auth {
                     return StatusCode::UNAUTHORIZED.into();
                 }
                 let form = request.take_body().into_string().await.unwrap();
-                let answer = form.strip_prefix("token=").and_then(|token| known.lock().unwrap().get(token).cloned());
+                let answer = form
+                    .strip_prefix("token=")
+                    .and_then(|token| known.lock().unwrap().get(token).cloned());
                 json_answer(&answer.unwrap_or_else(|| json!({"active": false})))
             }
         });
         Self { service, tokens, down }
     }
 
-    pub fn know(&self, token: &str, answer: Value) {
+    pub(crate) fn know(&self, token: &str, answer: Value) {
         self.tokens.lock().unwrap().insert(token.to_owned(), answer);
     }
 
-    pub fn forget(&self, token: &str) {
+    pub(crate) fn forget(&self, token: &str) {
         self.tokens.lock().unwrap().remove(token);
     }
 
-    pub fn go_down(&self, down: bool) {
+    pub(crate) fn go_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
 }
@@ -170,21 +204,21 @@ impl KeySource for Keys {
 
 /// A user with a session and its access token.
 #[derive(Clone)]
-pub struct User {
-    pub id: UserId,
-    pub session: SessionId,
-    pub token: String,
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    pub(crate) session: SessionId,
+    pub(crate) token: String,
 }
 
 /// A gateway that runs.
-pub struct Edge {
-    pub address: SocketAddr,
-    pub auth: Auth,
-    pub clock: Clock,
-    pub db: Db,
-    pub stop: CancellationToken,
-    pub client: reqwest::Client,
-    reactions: Reactions,
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
+    pub(crate) auth: Auth,
+    pub(crate) clock: Clock,
+    pub(crate) db: Db,
+    pub(crate) stop: CancellationToken,
+    pub(crate) client: reqwest::Client,
+    intake: Intake,
     metrics: Registry,
     key: EncodingKey,
     _tasks: JoinSet<()>,
@@ -193,12 +227,12 @@ pub struct Edge {
 
 impl Edge {
     /// In front of services at these addresses; the others are not there.
-    pub async fn in_front_of(services: &[(&str, SocketAddr)]) -> Self {
+    pub(crate) async fn in_front_of(services: &[(&str, SocketAddr)]) -> Self {
         Self::with(services, "").await
     }
 
     /// With settings of its own.
-    pub async fn with(services: &[(&str, SocketAddr)], settings: &str) -> Self {
+    pub(crate) async fn with(services: &[(&str, SocketAddr)], settings: &str) -> Self {
         let auth = Auth::start();
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/gateway.db?mode=rwc", folder.path().display());
@@ -209,7 +243,13 @@ impl Edge {
         Self::on(auth, folder, db, services, settings).await
     }
 
-    async fn on(auth: Auth, folder: tempfile::TempDir, db: Db, services: &[(&str, SocketAddr)], settings: &str) -> Self {
+    async fn on(
+        auth: Auth,
+        folder: tempfile::TempDir,
+        db: Db,
+        services: &[(&str, SocketAddr)],
+        settings: &str,
+    ) -> Self {
         let mut figment = Figment::from(Toml::string(Core::DEFAULTS))
             .merge(Toml::string(GatewaySettings::DEFAULTS))
             .merge(("database.url", "sqlite://elsewhere"))
@@ -221,7 +261,8 @@ impl Edge {
             let address = given.map_or_else(nowhere, |(_, address)| *address);
             figment = figment.merge((format!("gateway.upstreams.{name}.url"), format!("http://{address}")));
         }
-        let configured = Configured::<Gateway>::read(&figment.merge(Toml::string(settings))).map_err(|wrong| wrong.join("\n"));
+        let configured =
+            Configured::<Gateway>::read(&figment.merge(Toml::string(settings))).map_err(|wrong| wrong.join("\n"));
 
         let document = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
@@ -231,8 +272,17 @@ impl Edge {
         let verifier = Arc::new(Verifier::new(keys, "http://auth.localhost:8080", "cloudtaskhub"));
 
         let (clock, stop) = (Clock::system(), CancellationToken::new());
-        let assembled =
-            Assembled::new(configured.unwrap(), db, clock.clone(), verifier, Registry::default(), stop.clone()).await.unwrap();
+        let tasks = Tasks::new("gateway");
+        let assembled = Assembled::new(
+            configured.unwrap(),
+            db,
+            clock.clone(),
+            verifier,
+            Registry::default(),
+            tasks,
+            stop.clone(),
+        );
+        let assembled = assembled.await.unwrap();
         let mut tasks = JoinSet::new();
         let address = serve(&mut tasks, assembled.endpoint.map_to_response());
         for (worker, pace) in assembled.workers {
@@ -246,10 +296,14 @@ impl Edge {
             address,
             auth,
             clock,
-            db: assembled.db,
+            db: assembled.db.clone(),
             stop,
-            client: reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build().unwrap(),
-            reactions: assembled.reactions,
+            client: reqwest::Client::builder()
+                .timeout(Duration::from_secs(30))
+                .no_proxy()
+                .build()
+                .unwrap(),
+            intake: Intake::new(assembled.db, "gateway", "0.0.0", assembled.reactions),
             metrics: assembled.metrics,
             key: EncodingKey::from_ed_der(document.as_ref()),
             _tasks: tasks,
@@ -257,20 +311,23 @@ impl Edge {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A user who signed in.
-    pub fn user(&self) -> User {
+    pub(crate) fn user(&self) -> User {
         let (id, session) = (UserId::new(), SessionId::new());
         let token = self.sign(id, Some(session), None);
         let exp = Timestamp::now().as_seconds() + 600;
-        self.auth.know(&token, json!({"active": true, "sub": id, "sid": session, "role": "user", "plan": "free", "exp": exp}));
+        self.auth.know(
+            &token,
+            json!({"active": true, "sub": id, "sid": session, "role": "user", "plan": "free", "exp": exp}),
+        );
         User { id, session, token }
     }
 
-    pub fn sign(&self, user: UserId, session: Option<SessionId>, scopes: Option<Vec<Scope>>) -> String {
+    pub(crate) fn sign(&self, user: UserId, session: Option<SessionId>, scopes: Option<Vec<Scope>>) -> String {
         let now = Timestamp::now().as_seconds();
         let claims = Claims {
             iss: "http://auth.localhost:8080".to_owned(),
@@ -284,25 +341,44 @@ impl Edge {
             iat: now,
             exp: now + 600,
         };
-        let header = Header { kid: Some("test".to_owned()), ..Header::new(Algorithm::EdDSA) };
+        let header = Header {
+            kid: Some("test".to_owned()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
     }
 
-    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, self.url(path))
     }
 
-    pub async fn get(&self, user: &User, path: &str) -> Answer {
-        Answer::of(self.client.get(self.url(path)).bearer_auth(&user.token).send().await.unwrap()).await
+    pub(crate) async fn get(&self, user: &User, path: &str) -> Answer {
+        Answer::of(
+            self.client
+                .get(self.url(path))
+                .bearer_auth(&user.token)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
-    pub async fn post(&self, user: &User, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, user: &User, path: &str, body: &Value) -> Answer {
         let request = self.client.post(self.url(path)).bearer_auth(&user.token);
-        Answer::of(request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()).await
+        Answer::of(
+            request
+                .header("content-type", "application/json")
+                .body(body.to_string())
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     /// Hears `event`, as if the broker brought it.
-    pub async fn hear<E: Event>(&self, event: &E) -> EventId {
+    pub(crate) async fn hear<E: Event>(&self, event: &E) -> EventId {
         let id = EventId::new();
         let envelope = Envelope {
             id,
@@ -315,12 +391,14 @@ impl Edge {
             tracestate: None,
         };
         let value = serde_json::to_vec(event).unwrap();
-        self.db.write(async |tx| self.reactions.dispatch(tx, &envelope, &value).await).await.unwrap();
+        let message = Message::of(&envelope, E::TOPIC.name(), value);
+        let outcomes = self.intake.take(&[message], 1).await.unwrap();
+        assert_eq!(outcomes, [Outcome::Applied]);
         id
     }
 
     /// What `/metrics` would show.
-    pub fn metrics(&self) -> String {
+    pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.metrics).unwrap();
         text
@@ -329,35 +407,39 @@ impl Edge {
 
 /// An answer that was read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub async fn of(response: reqwest::Response) -> Self {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, text: response.text().await.unwrap() }
+        Self {
+            status,
+            headers,
+            text: response.text().await.unwrap(),
+        }
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
     /// The kind of problem.
-    pub fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
         let kind = self.json()["type"].as_str().unwrap().to_owned();
         kind.strip_prefix("urn:cloudtaskhub:problem:").unwrap().to_owned()
     }
 
     /// Header values that an echoing service saw.
-    pub fn seen(&self, name: &str) -> Vec<String> {
+    pub(crate) fn seen(&self, name: &str) -> Vec<String> {
         let headers = self.json()["headers"].as_array().unwrap().clone();
         let named = headers.iter().filter(|pair| pair[0] == name);
         named.map(|pair| pair[1].as_str().unwrap().to_owned()).collect()
@@ -365,11 +447,16 @@ impl Answer {
 }
 
 /// A body that is made while it is sent: `chunks` of `size` bytes.
-pub fn generated(chunks: usize, size: usize) -> impl futures_util::Stream<Item = Result<bytes::Bytes, std::io::Error>> {
+pub(crate) fn generated(
+    chunks: usize,
+    size: usize,
+) -> impl futures_util::Stream<Item = Result<bytes::Bytes, std::io::Error>> {
     let chunk = bytes::Bytes::from(vec![b'x'; size]);
     futures_util::stream::iter((0..chunks).map(move |_| Ok(chunk.clone())))
 }
 
-pub fn body(stream: impl futures_util::Stream<Item = Result<bytes::Bytes, std::io::Error>> + Send + 'static) -> Body {
+pub(crate) fn body(
+    stream: impl futures_util::Stream<Item = Result<bytes::Bytes, std::io::Error>> + Send + 'static,
+) -> Body {
     Body::from_bytes_stream(stream)
 }

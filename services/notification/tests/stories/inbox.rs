@@ -58,9 +58,9 @@ async fn a_cursor_of_another_list_or_another_user_is_refused_with_what_to_do() {
 #[rstest]
 #[case("limit=0", 422)]
 #[case("limit=201", 422)]
-#[case("limit=-1", 400)]
-#[case("limit=many", 400)]
-#[case("unread=perhaps", 400)]
+#[case("limit=-1", 422)]
+#[case("limit=many", 422)]
+#[case("unread=perhaps", 422)]
 #[tokio::test]
 async fn a_wrong_parameter_is_told(#[case] query: &str, #[case] status: u16) {
     let app = App::start().await;

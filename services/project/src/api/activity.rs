@@ -79,7 +79,12 @@ pub struct ActivityApi {
 #[OpenApi]
 impl ActivityApi {
     /// List what happened in a project, the newest first.
-    #[oai(path = "/v1/projects/:id/activity", method = "get", operation_id = "listActivity", tag = "Tag::Activity")]
+    #[oai(
+        path = "/v1/projects/:id/activity",
+        method = "get",
+        operation_id = "listActivity",
+        tag = "Tag::Activity"
+    )]
     async fn list_activity(
         &self,
         Bearer(caller): Bearer,
@@ -89,12 +94,15 @@ impl ActivityApi {
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<Page<Activity>>, Problem> {
-        let project = access::project(self.db.read(), &caller, &id.0, ProjectRole::Viewer).await?.project;
+        let project = access::project(self.db.read(), &caller, &id.0, ProjectRole::Viewer)
+            .await?
+            .project;
         let limit = page::limit(limit.0)?;
         let list = format!("activity {}", project.id);
         let after = page::position(&list, cursor.0.as_deref())?;
-        let rows =
-            store::activity::list(self.db.read(), project.id, after, limit + 1).await.map_err(Problem::internal)?;
+        let rows = store::activity::list(self.db.read(), project.id, after, limit + 1)
+            .await
+            .map_err(Problem::internal)?;
         Ok(Json(page::page(rows, limit, &list, |row| row.id, Activity::from)))
     }
 }

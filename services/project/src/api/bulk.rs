@@ -3,12 +3,17 @@
 use chassis::{Clock, Problem, http::json::Json};
 use database::Db;
 use identity::{Bearer, ProjectRole};
-use poem_openapi::{Object, OpenApi, param::Path, types::{Example, MaybeUndefined}};
+use poem_openapi::{
+    Object, OpenApi,
+    param::Path,
+    types::{Example, MaybeUndefined},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Tag,
-    task::{Status, Task, UpdateTask},
+    task::UpdateTask,
+    task_answer::{Status, Task},
 };
 use crate::{
     domain::bulk::Bulk,
@@ -33,7 +38,10 @@ impl Example for BulkTasks {
     fn example() -> Self {
         Self {
             task_ids: vec!["tsk_01k9xqv4pqe8p9h2zj6w3ndc5r".to_owned()],
-            change: Some(UpdateTask { status: MaybeUndefined::Value(Status::Done), ..UpdateTask::default() }),
+            change: Some(UpdateTask {
+                status: MaybeUndefined::Value(Status::Done),
+                ..UpdateTask::default()
+            }),
             delete: None,
         }
     }
@@ -59,14 +67,24 @@ pub struct BulkApi {
 #[OpenApi]
 impl BulkApi {
     /// Change or delete up to 200 tasks of a project: all of them, or none when one cannot be. For members.
-    #[oai(path = "/v1/projects/:id/tasks/bulk", method = "post", operation_id = "bulkTasks", tag = "Tag::Tasks")]
+    #[oai(
+        path = "/v1/projects/:id/tasks/bulk",
+        method = "post",
+        operation_id = "bulkTasks",
+        tag = "Tag::Tasks"
+    )]
     async fn bulk_tasks(
         &self,
         Bearer(caller): Bearer,
         id: Path<String>,
         body: Json<BulkTasks>,
     ) -> Result<Json<BulkResult>, Problem> {
-        let wish = body.0.change.map(|change| change.wish("/change")).transpose().map_err(Problem::invalid)?;
+        let wish = body
+            .0
+            .change
+            .map(|change| change.wish("/change"))
+            .transpose()
+            .map_err(Problem::invalid)?;
         let bulk = Bulk::parse(&body.0.task_ids, wish, body.0.delete.unwrap_or(false)).map_err(Problem::invalid)?;
         let count = bulk.tasks.len();
         let now = self.clock.now();
@@ -77,6 +95,9 @@ impl BulkApi {
                 store::bulk::carry_out(tx, member.project.id, bulk, caller.user, now).await
             })
             .await?;
-        Ok(Json(BulkResult { count, items: tasks.into_iter().map(Task::from).collect() }))
+        Ok(Json(BulkResult {
+            count,
+            items: tasks.into_iter().map(Task::from).collect(),
+        }))
     }
 }

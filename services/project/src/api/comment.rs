@@ -37,7 +37,9 @@ pub struct WriteComment {
 
 impl Example for WriteComment {
     fn example() -> Self {
-        Self { body: "@ada could you look at this?".to_owned() }
+        Self {
+            body: "@ada could you look at this?".to_owned(),
+        }
     }
 }
 
@@ -124,7 +126,12 @@ pub struct CommentApi {
 #[OpenApi]
 impl CommentApi {
     /// Comment on a task. For members; viewers may not.
-    #[oai(path = "/v1/tasks/:id/comments", method = "post", operation_id = "createComment", tag = "Tag::Comments")]
+    #[oai(
+        path = "/v1/tasks/:id/comments",
+        method = "post",
+        operation_id = "createComment",
+        tag = "Tag::Comments"
+    )]
     async fn create_comment(
         &self,
         Bearer(caller): Bearer,
@@ -134,7 +141,12 @@ impl CommentApi {
         key: Header<Option<String>>,
         body: Json<WriteComment>,
     ) -> Result<Created<Comment>, Problem> {
-        let key = Key::parse(key.0.as_deref(), caller.user, &format!("POST /v1/tasks/{}/comments", id.0), &body.0)?;
+        let key = Key::parse(
+            key.0.as_deref(),
+            caller.user,
+            &format!("POST /v1/tasks/{}/comments", id.0),
+            &body.0,
+        )?;
         let body = comment::body(&body.0.body).map_err(|error| Problem::invalid(vec![error]))?;
         let now = self.clock.now();
         let answer = self
@@ -153,11 +165,20 @@ impl CommentApi {
                 Ok::<_, CommentError>(answer)
             })
             .await?;
-        Ok(Created { location: format!("/v1/comments/{}", answer.id), version: Some(answer.version), body: answer })
+        Ok(Created {
+            location: format!("/v1/comments/{}", answer.id),
+            version: Some(answer.version),
+            body: answer,
+        })
     }
 
     /// List the comments on a task, the oldest first.
-    #[oai(path = "/v1/tasks/:id/comments", method = "get", operation_id = "listComments", tag = "Tag::Comments")]
+    #[oai(
+        path = "/v1/tasks/:id/comments",
+        method = "get",
+        operation_id = "listComments",
+        tag = "Tag::Comments"
+    )]
     async fn list_comments(
         &self,
         Bearer(caller): Bearer,
@@ -171,12 +192,25 @@ impl CommentApi {
         let (task, _) = store::task::access(self.db.read(), &caller, &id.0, ProjectRole::Viewer).await?;
         let list = format!("comments {}", task.id);
         let after = page::position(&list, cursor.0.as_deref())?.unwrap_or(0);
-        let rows = store::comment::list(self.db.read(), task.id, after, limit + 1).await.map_err(Problem::internal)?;
-        Ok(Json(page::page(rows, limit, &list, |(_, seq)| *seq, |(comment, _)| comment.into())))
+        let rows = store::comment::list(self.db.read(), task.id, after, limit + 1)
+            .await
+            .map_err(Problem::internal)?;
+        Ok(Json(page::page(
+            rows,
+            limit,
+            &list,
+            |(_, seq)| *seq,
+            |(comment, _)| comment.into(),
+        )))
     }
 
     /// Change the text of a comment. For who wrote it.
-    #[oai(path = "/v1/comments/:id", method = "patch", operation_id = "updateComment", tag = "Tag::Comments")]
+    #[oai(
+        path = "/v1/comments/:id",
+        method = "patch",
+        operation_id = "updateComment",
+        tag = "Tag::Comments"
+    )]
     async fn update_comment(
         &self,
         Bearer(caller): Bearer,
@@ -198,11 +232,19 @@ impl CommentApi {
                 Ok::<_, CommentError>(store::comment::change(tx, reached, body, now).await?)
             })
             .await?;
-        Ok(Tagged { version: comment.version, body: comment.into() })
+        Ok(Tagged {
+            version: comment.version,
+            body: comment.into(),
+        })
     }
 
     /// Delete a comment. For who wrote it, and for admins of the project.
-    #[oai(path = "/v1/comments/:id", method = "delete", operation_id = "deleteComment", tag = "Tag::Comments")]
+    #[oai(
+        path = "/v1/comments/:id",
+        method = "delete",
+        operation_id = "deleteComment",
+        tag = "Tag::Comments"
+    )]
     async fn delete_comment(
         &self,
         Bearer(caller): Bearer,

@@ -40,7 +40,10 @@ pub struct CreateLabel {
 
 impl Example for CreateLabel {
     fn example() -> Self {
-        Self { name: "hardware".to_owned(), colour: Some("#1f77b4".to_owned()) }
+        Self {
+            name: "hardware".to_owned(),
+            colour: Some("#1f77b4".to_owned()),
+        }
     }
 }
 
@@ -59,7 +62,10 @@ pub struct UpdateLabel {
 
 impl Example for UpdateLabel {
     fn example() -> Self {
-        Self { name: Some("plumbing".to_owned()), colour: None }
+        Self {
+            name: Some("plumbing".to_owned()),
+            colour: None,
+        }
     }
 }
 
@@ -142,7 +148,12 @@ pub struct LabelApi {
 #[OpenApi]
 impl LabelApi {
     /// Create a label. For members; a label that a task names is made without it, too. At most 500 in a project.
-    #[oai(path = "/v1/projects/:id/labels", method = "post", operation_id = "createLabel", tag = "Tag::Labels")]
+    #[oai(
+        path = "/v1/projects/:id/labels",
+        method = "post",
+        operation_id = "createLabel",
+        tag = "Tag::Labels"
+    )]
     async fn create_label(
         &self,
         Bearer(caller): Bearer,
@@ -152,10 +163,19 @@ impl LabelApi {
         key: Header<Option<String>>,
         body: Json<CreateLabel>,
     ) -> Result<Created<Label>, Problem> {
-        let key = Key::parse(key.0.as_deref(), caller.user, &format!("POST /v1/projects/{}/labels", id.0), &body.0)?;
+        let key = Key::parse(
+            key.0.as_deref(),
+            caller.user,
+            &format!("POST /v1/projects/{}/labels", id.0),
+            &body.0,
+        )?;
         let (name, colour) = both(
             LabelName::parse("/name", &body.0.name),
-            body.0.colour.as_deref().map(|colour| label::colour("/colour", colour)).transpose(),
+            body.0
+                .colour
+                .as_deref()
+                .map(|colour| label::colour("/colour", colour))
+                .transpose(),
         )?;
         let now = self.clock.now();
         let answer = self
@@ -180,17 +200,34 @@ impl LabelApi {
             })
             .await?;
         let location = format!("/v1/projects/{}/labels/{}", answer.project_id, answer.id);
-        Ok(Created { location, version: Some(answer.version), body: answer })
+        Ok(Created {
+            location,
+            version: Some(answer.version),
+            body: answer,
+        })
     }
 
     /// List the labels of a project by name, with the number of tasks that have each. There are never more than 500, so
     /// it is one page.
-    #[oai(path = "/v1/projects/:id/labels", method = "get", operation_id = "listLabels", tag = "Tag::Labels")]
+    #[oai(
+        path = "/v1/projects/:id/labels",
+        method = "get",
+        operation_id = "listLabels",
+        tag = "Tag::Labels"
+    )]
     async fn list_labels(&self, Bearer(caller): Bearer, id: Path<String>) -> Result<Json<Page<Label>>, Problem> {
         let member = access::project(self.db.read(), &caller, &id.0, ProjectRole::Viewer).await?;
-        let labels = store::label::all(self.db.read(), member.project.id).await.map_err(Problem::internal)?;
-        let items = labels.into_iter().map(|(label, count)| Label::shown(label, Some(count))).collect();
-        Ok(Json(Page { items, next_cursor: None }))
+        let labels = store::label::all(self.db.read(), member.project.id)
+            .await
+            .map_err(Problem::internal)?;
+        let items = labels
+            .into_iter()
+            .map(|(label, count)| Label::shown(label, Some(count)))
+            .collect();
+        Ok(Json(Page {
+            items,
+            next_cursor: None,
+        }))
     }
 
     /// Rename or recolour a label. For admins. A new name is a change of every task that has the label.
@@ -212,8 +249,16 @@ impl LabelApi {
     ) -> Result<Tagged<Label>, Problem> {
         let expected = precondition::if_match(if_match.0.as_deref())?;
         let (name, colour) = both(
-            body.0.name.as_deref().map(|name| LabelName::parse("/name", name)).transpose(),
-            body.0.colour.as_deref().map(|colour| label::colour("/colour", colour)).transpose(),
+            body.0
+                .name
+                .as_deref()
+                .map(|name| LabelName::parse("/name", name))
+                .transpose(),
+            body.0
+                .colour
+                .as_deref()
+                .map(|colour| label::colour("/colour", colour))
+                .transpose(),
         )?;
         let now = self.clock.now();
         let label = self
@@ -226,7 +271,10 @@ impl LabelApi {
                 Ok::<_, LabelError>(label)
             })
             .await?;
-        Ok(Tagged { version: label.version, body: Label::shown(label, None) })
+        Ok(Tagged {
+            version: label.version,
+            body: Label::shown(label, None),
+        })
     }
 
     /// Delete a label and take it off every task. For admins.
@@ -262,6 +310,8 @@ impl LabelApi {
 fn both<N, C>(name: Result<N, FieldError>, colour: Result<C, FieldError>) -> Result<(N, C), Problem> {
     match (name, colour) {
         (Ok(name), Ok(colour)) => Ok((name, colour)),
-        (name, colour) => Err(Problem::invalid([name.err(), colour.err()].into_iter().flatten().collect())),
+        (name, colour) => Err(Problem::invalid(
+            [name.err(), colour.err()].into_iter().flatten().collect(),
+        )),
     }
 }

@@ -83,7 +83,10 @@ pub struct AddMember {
 
 impl Example for AddMember {
     fn example() -> Self {
-        Self { email: "bruno@example.com".to_owned(), role: "member".to_owned() }
+        Self {
+            email: "bruno@example.com".to_owned(),
+            role: "member".to_owned(),
+        }
     }
 }
 
@@ -99,7 +102,9 @@ pub struct UpdateMember {
 
 impl Example for UpdateMember {
     fn example() -> Self {
-        Self { role: "admin".to_owned() }
+        Self {
+            role: "admin".to_owned(),
+        }
     }
 }
 
@@ -203,7 +208,12 @@ pub struct MemberApi {
 #[OpenApi]
 impl MemberApi {
     /// Add somebody by e-mail address. Without an account the address is invited, and whoever registers it becomes a member.
-    #[oai(path = "/v1/projects/:id/members", method = "post", operation_id = "addMember", tag = "Tag::Members")]
+    #[oai(
+        path = "/v1/projects/:id/members",
+        method = "post",
+        operation_id = "addMember",
+        tag = "Tag::Members"
+    )]
     async fn add_member(
         &self,
         Bearer(caller): Bearer,
@@ -242,11 +252,20 @@ impl MemberApi {
             (_, Some(invitation)) => format!("/v1/projects/{}/invitations/{invitation}", id.0),
             (user, None) => format!("/v1/projects/{}/members/{}", id.0, user.as_deref().unwrap_or_default()),
         };
-        Ok(Created { location, version: answer.version, body: answer })
+        Ok(Created {
+            location,
+            version: answer.version,
+            body: answer,
+        })
     }
 
     /// List the members in the order they came.
-    #[oai(path = "/v1/projects/:id/members", method = "get", operation_id = "listMembers", tag = "Tag::Members")]
+    #[oai(
+        path = "/v1/projects/:id/members",
+        method = "get",
+        operation_id = "listMembers",
+        tag = "Tag::Members"
+    )]
     async fn list_members(
         &self,
         Bearer(caller): Bearer,
@@ -256,13 +275,22 @@ impl MemberApi {
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<Json<Page<Member>>, Problem> {
-        let project = access::project(self.db.read(), &caller, &id.0, ProjectRole::Viewer).await?.project;
+        let project = access::project(self.db.read(), &caller, &id.0, ProjectRole::Viewer)
+            .await?
+            .project;
         let limit = page::limit(limit.0)?;
         let list = format!("members {}", project.id);
         let after = page::position(&list, cursor.0.as_deref())?;
-        let rows =
-            store::member::list(self.db.read(), project.id, after, limit + 1).await.map_err(Problem::internal)?;
-        Ok(Json(page::page(rows, limit, &list, |row| (row.joined_at, row.user_id), Member::active)))
+        let rows = store::member::list(self.db.read(), project.id, after, limit + 1)
+            .await
+            .map_err(Problem::internal)?;
+        Ok(Json(page::page(
+            rows,
+            limit,
+            &list,
+            |row| (row.joined_at, row.user_id),
+            Member::active,
+        )))
     }
 
     /// Change what a member is. Admins manage everybody below owner; only owners make, change or remove owners.
@@ -282,7 +310,11 @@ impl MemberApi {
         if_match: Header<Option<String>>,
         body: Json<UpdateMember>,
     ) -> Result<Tagged<Member>, Problem> {
-        let expected = if_match.0.as_deref().map(|tags| precondition::if_match(Some(tags))).transpose()?;
+        let expected = if_match
+            .0
+            .as_deref()
+            .map(|tags| precondition::if_match(Some(tags)))
+            .transpose()?;
         let role = member::role(&body.0.role).map_err(|wrong| Problem::invalid(vec![wrong]))?;
         let now = self.clock.now();
         let answer = self
@@ -301,15 +333,26 @@ impl MemberApi {
                     store::member::update_role(tx, asking.project.id, &member).await?;
                     let data = json!({ "role": role.name(), "previous_role": before.name() });
                     let subject = member.user.to_string();
-                    record_activity(tx, asking.project.id, caller.user, "member.role_changed", &subject, data, now)
-                        .await?;
+                    record_activity(
+                        tx,
+                        asking.project.id,
+                        caller.user,
+                        "member.role_changed",
+                        &subject,
+                        data,
+                        now,
+                    )
+                    .await?;
                     messaging::append(tx, &event).await?;
                 }
                 let row = store::member::listed(tx, asking.project.id, member.user).await?;
                 Ok::<_, MemberError>(Member::active(row.ok_or(MemberError::NotFound)?))
             })
             .await?;
-        Ok(Tagged { version: answer.version.unwrap_or_default(), body: answer })
+        Ok(Tagged {
+            version: answer.version.unwrap_or_default(),
+            body: answer,
+        })
     }
 
     /// Remove a member; with the caller's own id: leave. The last owner can do neither.
@@ -338,7 +381,16 @@ impl MemberApi {
                 let event = member.remove(&asking.project, (caller.user, asking.role), others)?;
                 store::member::remove(tx, asking.project.id, &member, now).await?;
                 let subject = member.user.to_string();
-                record_activity(tx, asking.project.id, caller.user, "member.removed", &subject, json!({}), now).await?;
+                record_activity(
+                    tx,
+                    asking.project.id,
+                    caller.user,
+                    "member.removed",
+                    &subject,
+                    json!({}),
+                    now,
+                )
+                .await?;
                 messaging::append(tx, &event).await?;
                 Ok::<_, MemberError>(())
             })
@@ -349,7 +401,9 @@ impl MemberApi {
 
 async fn find(tx: &Tx, asking: &Asking, user: &str) -> Result<member::Membership, MemberError> {
     let user: UserId = user.parse().map_err(|_| MemberError::NotFound)?;
-    store::member::find(tx, asking.project.id, user).await?.ok_or(MemberError::NotFound)
+    store::member::find(tx, asking.project.id, user)
+        .await?
+        .ok_or(MemberError::NotFound)
 }
 
 impl MemberApi {

@@ -10,6 +10,7 @@ pub mod member;
 pub mod project;
 pub mod search;
 pub mod task;
+pub mod task_answer;
 pub mod task_page;
 
 use poem_openapi::Tags;

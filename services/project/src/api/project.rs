@@ -68,7 +68,10 @@ pub struct UpdateProject {
 
 impl Example for UpdateProject {
     fn example() -> Self {
-        Self { name: MaybeUndefined::Value("Website relaunch 2027".to_owned()), ..Self::default() }
+        Self {
+            name: MaybeUndefined::Value("Website relaunch 2027".to_owned()),
+            ..Self::default()
+        }
     }
 }
 
@@ -154,7 +157,12 @@ pub struct ProjectApi {
 #[OpenApi]
 impl ProjectApi {
     /// Create a project; the caller is its first owner.
-    #[oai(path = "/v1/projects", method = "post", operation_id = "createProject", tag = "Tag::Projects")]
+    #[oai(
+        path = "/v1/projects",
+        method = "post",
+        operation_id = "createProject",
+        tag = "Tag::Projects"
+    )]
     async fn create_project(
         &self,
         Bearer(caller): Bearer,
@@ -197,7 +205,12 @@ impl ProjectApi {
     }
 
     /// List the caller's projects, the newest first.
-    #[oai(path = "/v1/projects", method = "get", operation_id = "listProjects", tag = "Tag::Projects")]
+    #[oai(
+        path = "/v1/projects",
+        method = "get",
+        operation_id = "listProjects",
+        tag = "Tag::Projects"
+    )]
     async fn list_projects(
         &self,
         Bearer(caller): Bearer,
@@ -220,14 +233,27 @@ impl ProjectApi {
     }
 
     /// Read a project.
-    #[oai(path = "/v1/projects/:id", method = "get", operation_id = "getProject", tag = "Tag::Projects")]
+    #[oai(
+        path = "/v1/projects/:id",
+        method = "get",
+        operation_id = "getProject",
+        tag = "Tag::Projects"
+    )]
     async fn get_project(&self, Bearer(caller): Bearer, id: Path<String>) -> Result<Tagged<Project>, Problem> {
         let member = access::project(self.db.read(), &caller, &id.0, ProjectRole::Viewer).await?;
-        Ok(Tagged { version: member.project.version, body: Project::seen_as(member.project, member.role) })
+        Ok(Tagged {
+            version: member.project.version,
+            body: Project::seen_as(member.project, member.role),
+        })
     }
 
     /// Change, archive or restore a project. Name and description are for admins, archiving and restoring for owners.
-    #[oai(path = "/v1/projects/:id", method = "patch", operation_id = "updateProject", tag = "Tag::Projects")]
+    #[oai(
+        path = "/v1/projects/:id",
+        method = "patch",
+        operation_id = "updateProject",
+        tag = "Tag::Projects"
+    )]
     async fn update_project(
         &self,
         Bearer(caller): Bearer,
@@ -239,7 +265,11 @@ impl ProjectApi {
     ) -> Result<Tagged<Project>, Problem> {
         let expected = precondition::if_match(if_match.0.as_deref())?;
         let change = body.0.parse().map_err(Problem::invalid)?;
-        let least = if change.moves_archive() { ProjectRole::Owner } else { ProjectRole::Admin };
+        let least = if change.moves_archive() {
+            ProjectRole::Owner
+        } else {
+            ProjectRole::Admin
+        };
         let now = self.clock.now();
         let (project, role) = self
             .db
@@ -256,11 +286,19 @@ impl ProjectApi {
                 Ok::<_, ProjectError>((project, member.role))
             })
             .await?;
-        Ok(Tagged { version: project.version, body: Project::seen_as(project, role) })
+        Ok(Tagged {
+            version: project.version,
+            body: Project::seen_as(project, role),
+        })
     }
 
     /// Delete a project with everything in it. For owners; there is no way back.
-    #[oai(path = "/v1/projects/:id", method = "delete", operation_id = "deleteProject", tag = "Tag::Projects")]
+    #[oai(
+        path = "/v1/projects/:id",
+        method = "delete",
+        operation_id = "deleteProject",
+        tag = "Tag::Projects"
+    )]
     async fn delete_project(
         &self,
         Bearer(caller): Bearer,
@@ -292,11 +330,17 @@ impl UpdateProject {
         let mut wrong = Vec::new();
         for (pointer, null) in [("/name", self.name.is_null()), ("/archived", self.archived.is_null())] {
             if null {
-                wrong.push(FieldError::new(pointer, "must not be null; leave it out to keep it as it is"));
+                wrong.push(FieldError::new(
+                    pointer,
+                    "must not be null; leave it out to keep it as it is",
+                ));
             }
         }
-        let change =
-            ProjectChange::parse(self.name.value().map(String::as_str), description.as_deref(), self.archived.take());
+        let change = ProjectChange::parse(
+            self.name.value().map(String::as_str),
+            description.as_deref(),
+            self.archived.take(),
+        );
         match change {
             Ok(change) if wrong.is_empty() => Ok(change),
             Ok(_) => Err(wrong),

@@ -72,7 +72,11 @@ impl Example for SearchHit {
 impl SearchHit {
     fn shown(hit: Hit, words: &Words) -> Self {
         Self {
-            kind: if hit.comment_id.is_some() { SearchKind::Comment } else { SearchKind::Task },
+            kind: if hit.comment_id.is_some() {
+                SearchKind::Comment
+            } else {
+                SearchKind::Task
+            },
             project_id: hit.project_id.to_string(),
             task_id: hit.task_id.to_string(),
             comment_id: hit.comment_id.map(|id| id.to_string()),
@@ -108,8 +112,15 @@ impl SearchApi {
         let limit = page::limit(limit.0)?;
         let list = format!("search {} {words:?}", caller.user);
         let after = page::position(&list, cursor.0.as_deref())?.unwrap_or(search::START);
-        let hits =
-            search::hits(self.db.read(), caller.user, &words, after, limit + 1).await.map_err(Problem::internal)?;
-        Ok(Json(page::page(hits, limit, &list, |(_, end)| *end, |(hit, _)| SearchHit::shown(hit, &words))))
+        let hits = search::hits(self.db.read(), caller.user, &words, after, limit + 1)
+            .await
+            .map_err(Problem::internal)?;
+        Ok(Json(page::page(
+            hits,
+            limit,
+            &list,
+            |(_, end)| *end,
+            |(hit, _)| SearchHit::shown(hit, &words),
+        )))
     }
 }

@@ -12,51 +12,23 @@ use chassis::{
 use database::Db;
 use identity::{Bearer, ProjectRole};
 use poem_openapi::{
-    Enum, Object, OpenApi,
+    Object, OpenApi,
     param::{Header, Path},
     types::{Example, MaybeUndefined},
 };
 use serde::{Deserialize, Serialize};
 
-use super::Tag;
+use super::{
+    Tag,
+    task_answer::{Priority, Status, Task},
+};
 use crate::{
-    domain::task::{self, Change, Destination, TaskError, Wish},
+    domain::{
+        task::{self, Destination, TaskError},
+        task_change::{Change, Wish},
+    },
     store::{self, access},
 };
-
-/// How far a task is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
-#[serde(rename_all = "snake_case")]
-#[oai(rename = "TaskStatus", rename_all = "snake_case", remote = "task::Status")]
-pub enum Status {
-    /// Not begun.
-    Todo,
-    /// Somebody is at it.
-    InProgress,
-    /// Done, but somebody has to look at it.
-    InReview,
-    /// Done.
-    Done,
-    /// Will not be done.
-    Cancelled,
-}
-
-/// How much a task matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Enum)]
-#[serde(rename_all = "snake_case")]
-#[oai(rename = "TaskPriority", rename_all = "snake_case", remote = "task::Priority")]
-pub enum Priority {
-    /// Nobody has said.
-    None,
-    /// Can wait.
-    Low,
-    /// As usual.
-    Medium,
-    /// Before others.
-    High,
-    /// Now.
-    Urgent,
-}
 
 /// A task to be made.
 #[derive(Debug, Clone, Serialize, Deserialize, Object)]
@@ -139,7 +111,11 @@ pub struct UpdateTask {
 
 impl Example for UpdateTask {
     fn example() -> Self {
-        Self { status: MaybeUndefined::Value(Status::InProgress), due_at: MaybeUndefined::Null, ..Self::default() }
+        Self {
+            status: MaybeUndefined::Value(Status::InProgress),
+            due_at: MaybeUndefined::Null,
+            ..Self::default()
+        }
     }
 }
 
@@ -150,7 +126,12 @@ impl UpdateTask {
         let wrong: Vec<FieldError> = nulls
             .into_iter()
             .filter(|(_, null)| *null)
-            .map(|(name, _)| FieldError::new(format!("{at}{name}"), "must not be null; leave it out to keep it as it is"))
+            .map(|(name, _)| {
+                FieldError::new(
+                    format!("{at}{name}"),
+                    "must not be null; leave it out to keep it as it is",
+                )
+            })
             .collect();
         if !wrong.is_empty() {
             return Err(wrong);
@@ -193,87 +174,10 @@ pub struct MoveTask {
 
 impl Example for MoveTask {
     fn example() -> Self {
-        Self { before: None, after: Some("tsk_01k9xqv4pqe8p9h2zj6w3ndc5r".to_owned()), status: Some(Status::InReview) }
-    }
-}
-
-/// A task.
-#[derive(Debug, Clone, Serialize, Deserialize, Object)]
-#[oai(example)]
-pub struct Task {
-    /// Its id.
-    pub id: String,
-    /// In which project.
-    pub project_id: String,
-    /// One line.
-    pub title: String,
-    /// Empty when there is none.
-    pub description: String,
-    /// How far it is.
-    pub status: Status,
-    /// How much it matters.
-    pub priority: Priority,
-    /// When it is due, in UTC.
-    pub due_at: Option<String>,
-    /// Its place: texts compare byte by byte in the order of the project's tasks. They say nothing else, and a project's
-    /// may all be renewed when there is no room between two; the order stays.
-    pub position: String,
-    /// Who works on it.
-    pub assignee_ids: Vec<String>,
-    /// Names of its labels.
-    pub labels: Vec<String>,
-    /// Who made it.
-    pub created_by: String,
-    /// When it was made.
-    pub created_at: String,
-    /// When it changed last.
-    pub updated_at: String,
-    /// When it reached `done` last; null while it is not done.
-    pub completed_at: Option<String>,
-    /// Rises with each change; the `ETag` is made of it.
-    pub version: i64,
-}
-
-impl Example for Task {
-    fn example() -> Self {
         Self {
-            id: "tsk_01k9xqv4pqe8p9h2zj6w3ndc5r".to_owned(),
-            project_id: "prj_01k9xqt0vte0mbgkz9hm4rvw3e".to_owned(),
-            title: "Fix the valve".to_owned(),
-            description: "It leaks above four bar.".to_owned(),
-            status: Status::Todo,
-            priority: Priority::High,
-            due_at: Some("2026-12-01T16:00:00Z".to_owned()),
-            assignee_ids: Vec::new(),
-            labels: vec!["hardware".to_owned()],
-            position: "i0000000".to_owned(),
-            created_by: "usr_01k9xqt0vte0mbgkz9hm4rvw3e".to_owned(),
-            created_at: "2026-11-13T09:30:00Z".to_owned(),
-            updated_at: "2026-11-13T09:30:00Z".to_owned(),
-            completed_at: None,
-            version: 1,
-        }
-    }
-}
-
-impl From<task::Task> for Task {
-    fn from(task: task::Task) -> Self {
-        Self {
-            id: task.id.to_string(),
-            project_id: task.project_id.to_string(),
-            title: task.title,
-            description: task.description,
-            status: task.status.into(),
-            priority: task.priority.into(),
-            due_at: task.due_at.map(|due| due.to_string()),
-            assignee_ids: task.assignee_ids.iter().map(ToString::to_string).collect(),
-            labels: task.labels,
-            position: task.position.to_string(),
-            created_by: task.created_by.to_string(),
-            created_at: task.created_at.to_string(),
-            updated_at: task.updated_at.to_string(),
-            completed_at: task.completed_at.map(|at| at.to_string()),
-            version: task.version,
+            before: None,
+            after: Some("tsk_01k9xqv4pqe8p9h2zj6w3ndc5r".to_owned()),
+            status: Some(Status::InReview),
         }
     }
 }
@@ -302,7 +206,12 @@ pub struct TaskApi {
 #[OpenApi]
 impl TaskApi {
     /// Create a task at the end of a project. For members; viewers may not.
-    #[oai(path = "/v1/projects/:id/tasks", method = "post", operation_id = "createTask", tag = "Tag::Tasks")]
+    #[oai(
+        path = "/v1/projects/:id/tasks",
+        method = "post",
+        operation_id = "createTask",
+        tag = "Tag::Tasks"
+    )]
     async fn create_task(
         &self,
         Bearer(caller): Bearer,
@@ -312,7 +221,12 @@ impl TaskApi {
         key: Header<Option<String>>,
         body: Json<CreateTask>,
     ) -> Result<Created<Task>, Problem> {
-        let key = Key::parse(key.0.as_deref(), caller.user, &format!("POST /v1/projects/{}/tasks", id.0), &body.0)?;
+        let key = Key::parse(
+            key.0.as_deref(),
+            caller.user,
+            &format!("POST /v1/projects/{}/tasks", id.0),
+            &body.0,
+        )?;
         let change = body.0.parse().map_err(Problem::invalid)?;
         let now = self.clock.now();
         let answer = self
@@ -331,18 +245,30 @@ impl TaskApi {
                 Ok::<_, TaskError>(answer)
             })
             .await?;
-        Ok(Created { location: format!("/v1/tasks/{}", answer.id), version: Some(answer.version), body: answer })
+        Ok(Created {
+            location: format!("/v1/tasks/{}", answer.id),
+            version: Some(answer.version),
+            body: answer,
+        })
     }
 
     /// Read a task.
     #[oai(path = "/v1/tasks/:id", method = "get", operation_id = "getTask", tag = "Tag::Tasks")]
     async fn get_task(&self, Bearer(caller): Bearer, id: Path<String>) -> Result<Tagged<Task>, Problem> {
         let (task, _) = store::task::access(self.db.read(), &caller, &id.0, ProjectRole::Viewer).await?;
-        Ok(Tagged { version: task.version, body: task.into() })
+        Ok(Tagged {
+            version: task.version,
+            body: task.into(),
+        })
     }
 
     /// Change a task.
-    #[oai(path = "/v1/tasks/:id", method = "patch", operation_id = "updateTask", tag = "Tag::Tasks")]
+    #[oai(
+        path = "/v1/tasks/:id",
+        method = "patch",
+        operation_id = "updateTask",
+        tag = "Tag::Tasks"
+    )]
     async fn update_task(
         &self,
         Bearer(caller): Bearer,
@@ -353,7 +279,11 @@ impl TaskApi {
         body: Json<UpdateTask>,
     ) -> Result<Tagged<Task>, Problem> {
         let expected = precondition::if_match(if_match.0.as_deref())?;
-        let change = body.0.wish("").and_then(|wish| Change::parse(wish, "")).map_err(Problem::invalid)?;
+        let change = body
+            .0
+            .wish("")
+            .and_then(|wish| Change::parse(wish, ""))
+            .map_err(Problem::invalid)?;
         let now = self.clock.now();
         let task = self
             .db
@@ -364,11 +294,19 @@ impl TaskApi {
                 Ok::<_, TaskError>(task)
             })
             .await?;
-        Ok(Tagged { version: task.version, body: task.into() })
+        Ok(Tagged {
+            version: task.version,
+            body: task.into(),
+        })
     }
 
     /// Delete a task with its comments. For members; there is no way back.
-    #[oai(path = "/v1/tasks/:id", method = "delete", operation_id = "deleteTask", tag = "Tag::Tasks")]
+    #[oai(
+        path = "/v1/tasks/:id",
+        method = "delete",
+        operation_id = "deleteTask",
+        tag = "Tag::Tasks"
+    )]
     async fn delete_task(
         &self,
         Bearer(caller): Bearer,
@@ -393,7 +331,12 @@ impl TaskApi {
     ///
     /// Moves at the same time come one after the other, and each is carried out on the order that it finds: no version is
     /// needed. With `status` the task changes its state in the same step.
-    #[oai(path = "/v1/tasks/:id/move", method = "post", operation_id = "moveTask", tag = "Tag::Tasks")]
+    #[oai(
+        path = "/v1/tasks/:id/move",
+        method = "post",
+        operation_id = "moveTask",
+        tag = "Tag::Tasks"
+    )]
     async fn move_task(
         &self,
         Bearer(caller): Bearer,
@@ -403,58 +346,25 @@ impl TaskApi {
         let task = id.0.parse().map_err(|_| TaskError::NotFound)?;
         let to = Destination::parse(task, body.0.before.as_deref(), body.0.after.as_deref());
         let to = to.map_err(|error| Problem::invalid(vec![error]))?;
-        let change = Change { status: body.0.status.map(Into::into), ..Change::default() };
+        let change = Change {
+            status: body.0.status.map(Into::into),
+            ..Change::default()
+        };
         let now = self.clock.now();
         let task = self
             .db
             .write(async |tx| {
-                let project = store::task::project_of(tx, task).await?;
-                store::task::lock_order(tx, project).await?;
+                let project = store::task_order::project_of(tx, task).await?;
+                store::task_order::lock(tx, project).await?;
                 let (mut task, _) = store::task::access(tx, &caller, &id.0, ProjectRole::Member).await?;
                 store::task::change(tx, &mut task, change, "", caller.user, now).await?;
-                store::task::relocate(tx, &mut task, to, caller.user, now).await?;
+                store::task_order::relocate(tx, &mut task, to, caller.user, now).await?;
                 Ok::<_, TaskError>(task)
             })
             .await?;
-        Ok(Tagged { version: task.version, body: task.into() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use contracts::{
-        Timestamp,
-        id::{ProjectId, TaskId, UserId},
-    };
-
-    use super::*;
-    use crate::domain::position::Position;
-
-    #[test]
-    fn the_json_stored_for_lists_is_the_answer_of_a_single_task() {
-        let now = Timestamp::now();
-        let full = task::Task {
-            id: TaskId::new(),
-            project_id: ProjectId::new(),
-            title: "Fix \"the\" valve".to_owned(),
-            description: "It leaks\nabove four bar.".to_owned(),
-            status: task::Status::InReview,
-            priority: task::Priority::Urgent,
-            due_at: Some(now),
-            position: Position::end(None).unwrap(),
-            assignee_ids: vec![UserId::new()],
-            labels: vec!["größe".to_owned()],
-            created_by: UserId::new(),
-            created_at: now,
-            updated_at: now,
-            completed_at: Some(now),
-            version: 7,
-        };
-        let bare = task::Task { due_at: None, completed_at: None, labels: vec![], assignee_ids: vec![], ..full.clone() };
-        for task in [full, bare] {
-            let stored = serde_json::to_string(&task).unwrap();
-            assert_eq!(stored, serde_json::to_string(&Task::from(task)).unwrap());
-            assert!(!stored.contains('\n'), "a line of a page");
-        }
+        Ok(Tagged {
+            version: task.version,
+            body: task.into(),
+        })
     }
 }

@@ -16,7 +16,7 @@ use poem_openapi::{
     registry::{MetaResponses, Registry},
 };
 
-use super::{Tag, task::Task};
+use super::{Tag, task_answer::Task};
 use crate::{
     domain::{
         access::AccessError,
@@ -54,7 +54,12 @@ pub struct TaskPageApi {
 #[OpenApi]
 impl TaskPageApi {
     /// List the tasks of a project, in the order that its members gave them unless `sort` says otherwise.
-    #[oai(path = "/v1/projects/:id/tasks", method = "get", operation_id = "listTasks", tag = "Tag::Tasks")]
+    #[oai(
+        path = "/v1/projects/:id/tasks",
+        method = "get",
+        operation_id = "listTasks",
+        tag = "Tag::Tasks"
+    )]
     #[expect(clippy::too_many_arguments, reason = "each is a query parameter")]
     async fn list_tasks(
         &self,
@@ -100,11 +105,23 @@ impl TaskPageApi {
         let (filter, sort) = asked.parse(caller.user).map_err(Problem::invalid)?;
         let limit = page::limit(limit.0)?;
         let project = id.0.parse().map_err(|_| AccessError::NotFound)?;
-        self.page(Scope::Project(project, caller.user), &filter, sort, limit, cursor.0.as_deref()).await
+        self.page(
+            Scope::Project(project, caller.user),
+            &filter,
+            sort,
+            limit,
+            cursor.0.as_deref(),
+        )
+        .await
     }
 
     /// List the tasks that the caller works on, in all their active projects, the first due first.
-    #[oai(path = "/v1/me/tasks", method = "get", operation_id = "listMyTasks", tag = "Tag::Tasks")]
+    #[oai(
+        path = "/v1/me/tasks",
+        method = "get",
+        operation_id = "listMyTasks",
+        tag = "Tag::Tasks"
+    )]
     async fn list_my_tasks(
         &self,
         Bearer(caller): Bearer,
@@ -117,14 +134,28 @@ impl TaskPageApi {
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
     ) -> Result<TaskPage, Problem> {
-        let asked = Asked { status: status.0, due_before: due_before.0, ..Asked::default() };
+        let asked = Asked {
+            status: status.0,
+            due_before: due_before.0,
+            ..Asked::default()
+        };
         let (mut filter, _) = asked.parse(caller.user).map_err(Problem::invalid)?;
         if filter.status.is_empty() {
             filter.status = vec![Status::Todo, Status::InProgress, Status::InReview];
         }
         let limit = page::limit(limit.0)?;
-        let sort = Sort { key: SortKey::DueAt, descending: false };
-        self.page(Scope::AssignedTo(caller.user), &filter, sort, limit, cursor.0.as_deref()).await
+        let sort = Sort {
+            key: SortKey::DueAt,
+            descending: false,
+        };
+        self.page(
+            Scope::AssignedTo(caller.user),
+            &filter,
+            sort,
+            limit,
+            cursor.0.as_deref(),
+        )
+        .await
     }
 }
 
@@ -145,7 +176,13 @@ impl TaskPageApi {
         }
         let lines = task_page::list(self.db.read(), scope, filter, sort, after.as_ref(), limit).await?;
         // A cursor is base64: nothing in it needs escaping.
-        let next = lines.next.map_or_else(|| "null".to_owned(), |next| format!("\"{}\"", page::cursor(&list, &next)));
-        Ok(TaskPage(format!("{{\"items\":[{}],\"next_cursor\":{next}}}", lines.json)))
+        let next = lines.next.map_or_else(
+            || "null".to_owned(),
+            |next| format!("\"{}\"", page::cursor(&list, &next)),
+        );
+        Ok(TaskPage(format!(
+            "{{\"items\":[{}],\"next_cursor\":{next}}}",
+            lines.json
+        )))
     }
 }

@@ -40,7 +40,11 @@ impl Member {
     /// # Errors
     /// [`AccessError::Forbidden`].
     pub fn at_least(&self, least: ProjectRole) -> Result<(), AccessError> {
-        if self.role >= least { Ok(()) } else { Err(AccessError::Forbidden(least)) }
+        if self.role >= least {
+            Ok(())
+        } else {
+            Err(AccessError::Forbidden(least))
+        }
     }
 
     /// Goes on only in an active project.
@@ -48,6 +52,10 @@ impl Member {
     /// # Errors
     /// [`AccessError::Archived`].
     pub fn unarchived(&self) -> Result<(), AccessError> {
-        if self.project.archived_at.is_none() { Ok(()) } else { Err(AccessError::Archived) }
+        if self.project.archived_at.is_none() {
+            Ok(())
+        } else {
+            Err(AccessError::Archived)
+        }
     }
 }

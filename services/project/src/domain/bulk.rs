@@ -3,7 +3,7 @@
 use chassis::FieldError;
 use contracts::id::TaskId;
 
-use super::task::{Change, Wish};
+use super::task_change::{Change, Wish};
 
 /// Tasks changed at once at most.
 pub const TASKS_MAX: usize = 200;
@@ -37,7 +37,10 @@ impl Bulk {
         let mut wrong = Vec::new();
         let (mut tasks, mut places) = (Vec::new(), Vec::new());
         if ids.is_empty() || ids.len() > TASKS_MAX {
-            wrong.push(FieldError::new("/task_ids", format!("must be 1 to {TASKS_MAX} ids, not {}", ids.len())));
+            wrong.push(FieldError::new(
+                "/task_ids",
+                format!("must be 1 to {TASKS_MAX} ids, not {}", ids.len()),
+            ));
         } else {
             for (place, id) in ids.iter().enumerate() {
                 match id.parse::<TaskId>() {
@@ -97,7 +100,10 @@ mod tests {
     use crate::domain::task::Status;
 
     fn done() -> Option<Wish> {
-        Some(Wish { status: Some(Status::Done), ..Wish::default() })
+        Some(Wish {
+            status: Some(Status::Done),
+            ..Wish::default()
+        })
     }
 
     #[test]

@@ -68,7 +68,11 @@ impl Reached {
     /// # Errors
     /// [`CommentError::NotYours`].
     pub fn may_change(&self, user: UserId) -> Result<(), CommentError> {
-        if self.comment.author_id == user { Ok(()) } else { Err(CommentError::NotYours) }
+        if self.comment.author_id == user {
+            Ok(())
+        } else {
+            Err(CommentError::NotYours)
+        }
     }
 
     /// Goes on only for who wrote it and for admins.
@@ -77,7 +81,11 @@ impl Reached {
     /// [`CommentError::NotYoursToDelete`].
     pub fn may_delete(&self, user: UserId) -> Result<(), CommentError> {
         let may = self.comment.author_id == user || self.role >= ProjectRole::Admin;
-        if may { Ok(()) } else { Err(CommentError::NotYoursToDelete) }
+        if may {
+            Ok(())
+        } else {
+            Err(CommentError::NotYoursToDelete)
+        }
     }
 }
 
@@ -87,7 +95,10 @@ impl Reached {
 /// When it is blank, too long, or holds control characters; at `#/body`.
 pub fn body(text: &str) -> Result<String, FieldError> {
     if text.trim().is_empty() {
-        return Err(FieldError::new("/body", format!("must have 1 to {BODY_MAX} characters, not only blanks")));
+        return Err(FieldError::new(
+            "/body",
+            format!("must have 1 to {BODY_MAX} characters, not only blanks"),
+        ));
     }
     text::lines("/body", text, BODY_MAX)
 }
@@ -101,11 +112,17 @@ pub fn mentioned_names(text: &str) -> Vec<String> {
         while let Some(at) = rest.find('@') {
             let previous = rest[..at].chars().next_back().or(before);
             let after = &rest[at + 1..];
-            let length = after.find(|letter: char| !(part_of_name(letter) || letter == '@')).unwrap_or(after.len());
+            let length = after
+                .find(|letter: char| !(part_of_name(letter) || letter == '@'))
+                .unwrap_or(after.len());
             // A sentence may end right after a name.
             let name = after[..length].trim_end_matches(['.', '-', '+', '@', '_']);
             let starts = previous.is_none_or(|letter| !(part_of_name(letter) || matches!(letter, '@' | '/')));
-            if starts && name.starts_with(char::is_alphanumeric) && name.matches('@').count() <= 1 && names.len() < NAMES_MAX {
+            if starts
+                && name.starts_with(char::is_alphanumeric)
+                && name.matches('@').count() <= 1
+                && names.len() < NAMES_MAX
+            {
                 let name = name.to_lowercase();
                 if !names.contains(&name) {
                     names.push(name);
@@ -195,14 +212,27 @@ mod tests {
 
     #[test]
     fn an_address_a_path_or_a_lone_sign_mentions_nobody() {
-        for text in ["bob@example.com", "see https://hub/@ada", "@", "@ ada", "a@b@c", "@@ada", "..@ada", "@a@b@c", "@-x"] {
+        for text in [
+            "bob@example.com",
+            "see https://hub/@ada",
+            "@",
+            "@ ada",
+            "a@b@c",
+            "@@ada",
+            "..@ada",
+            "@a@b@c",
+            "@-x",
+        ] {
             assert_eq!(mentioned_names(text), Vec::<String>::new(), "{text:?}");
         }
     }
 
     #[test]
     fn code_mentions_nobody() {
-        assert_eq!(mentioned_names("`@ada` and ``x ` @bob`` and\n```\n@carol\n```\nbut @dave"), ["dave"]);
+        assert_eq!(
+            mentioned_names("`@ada` and ``x ` @bob`` and\n```\n@carol\n```\nbut @dave"),
+            ["dave"]
+        );
         assert_eq!(mentioned_names("an open ` does not hide @ada"), ["ada"]);
     }
 

@@ -37,11 +37,17 @@ impl FromStr for Address {
     type Err = FieldError;
 
     fn from_str(text: &str) -> Result<Self, FieldError> {
-        let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
+        let options = Options::default()
+            .without_display_text()
+            .without_domain_literal()
+            .with_required_tld();
         let text = text.trim();
         EmailAddress::parse_with_options(text, options)
             .map_err(|_| FieldError::new("/email", "must be an e-mail address such as ada@example.com"))?;
-        Ok(Self { text: text.to_owned(), key: key(text) })
+        Ok(Self {
+            text: text.to_owned(),
+            key: key(text),
+        })
     }
 }
 
@@ -127,7 +133,18 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         let long = format!("{}@example.com", "a".repeat(300));
-        for text in ["", "ada", "ada@", "@example.com", "a b@example.com", "Ada <ada@example.com>", "ada@[127.0.0.1]", "ada@localhost", "a\u{0}@example.com", &long] {
+        for text in [
+            "",
+            "ada",
+            "ada@",
+            "@example.com",
+            "a b@example.com",
+            "Ada <ada@example.com>",
+            "ada@[127.0.0.1]",
+            "ada@localhost",
+            "a\u{0}@example.com",
+            &long,
+        ] {
             assert_eq!(text.parse::<Address>().unwrap_err().pointer, "#/email", "{text:?}");
         }
     }

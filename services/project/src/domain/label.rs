@@ -17,7 +17,9 @@ pub const PER_PROJECT: u64 = 500;
 pub const TASKS_CHANGED_AT_ONCE: u64 = 5_000;
 
 /// What a label gets whose maker does not choose: one of these, by its name.
-const PALETTE: [&str; 8] = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf"];
+const PALETTE: [&str; 8] = [
+    "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf",
+];
 
 /// A label's name; two names that differ in case only are one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +72,9 @@ impl LabelName {
 
     /// The colour of a label that nobody chose one for; the same name has the same everywhere.
     pub fn usual_colour(&self) -> &'static str {
-        let sum = self.key.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+        let sum = self.key.bytes().fold(0_usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+        });
         PALETTE[sum % PALETTE.len()]
     }
 }
@@ -80,10 +84,15 @@ impl LabelName {
 /// # Errors
 /// When it is not `#` and six hexadecimal digits.
 pub fn colour(pointer: &str, text: &str) -> Result<String, FieldError> {
-    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+    let digits = text
+        .strip_prefix('#')
+        .filter(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
     match digits {
         Some(digits) => Ok(format!("#{}", digits.to_ascii_lowercase())),
-        None => Err(FieldError::new(pointer, "must be # and six hexadecimal digits, such as #1f77b4")),
+        None => Err(FieldError::new(
+            pointer,
+            "must be # and six hexadecimal digits, such as #1f77b4",
+        )),
     }
 }
 
@@ -125,7 +134,9 @@ pub enum LabelError {
     #[error("a project has at most {PER_PROJECT} labels; delete one that is not used")]
     TooMany,
     /// Too many tasks would change.
-    #[error("{0} tasks have this label, more than the {TASKS_CHANGED_AT_ONCE} that can change at once; take it off some with a bulk update first")]
+    #[error(
+        "{0} tasks have this label, more than the {TASKS_CHANGED_AT_ONCE} that can change at once; take it off some with a bulk update first"
+    )]
     InWideUse(u64),
     /// Another version was expected.
     #[error(transparent)]
@@ -144,7 +155,12 @@ mod tests {
 
     #[test]
     fn names_that_differ_in_case_only_are_one_label() {
-        let names = ["Bug".to_owned(), "bug".to_owned(), "ÜBER".to_owned(), " über ".to_owned()];
+        let names = [
+            "Bug".to_owned(),
+            "bug".to_owned(),
+            "ÜBER".to_owned(),
+            " über ".to_owned(),
+        ];
         let parsed = LabelName::parse_all("/labels", &names, 50).unwrap();
         assert_eq!(parsed.iter().map(LabelName::name).collect::<Vec<_>>(), ["Bug", "ÜBER"]);
     }

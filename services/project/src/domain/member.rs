@@ -41,7 +41,9 @@ pub enum MemberError {
     #[error("only an owner can make, change or remove an owner")]
     OwnersOnly,
     /// Somebody has to own it.
-    #[error("a project needs an owner with a working account: make somebody else an owner first, or delete the project")]
+    #[error(
+        "a project needs an owner with a working account: make somebody else an owner first, or delete the project"
+    )]
     LastOwner,
     /// They are in already.
     #[error("this person is a member of the project already; change the role with PATCH")]
@@ -74,7 +76,8 @@ pub const INVITATIONS_MAX: u64 = 200;
 /// # Errors
 /// When there is no such role.
 pub fn role(text: &str) -> Result<ProjectRole, FieldError> {
-    text.parse().map_err(|expected: String| FieldError::new("/role", expected))
+    text.parse()
+        .map_err(|expected: String| FieldError::new("/role", expected))
 }
 
 /// Whom to ask into a project, as what.
@@ -104,13 +107,22 @@ impl Invite {
 /// # Errors
 /// [`MemberError::OwnersOnly`].
 pub fn may_decide_about(actor: ProjectRole, target: ProjectRole) -> Result<(), MemberError> {
-    if target == ProjectRole::Owner && actor != ProjectRole::Owner { Err(MemberError::OwnersOnly) } else { Ok(()) }
+    if target == ProjectRole::Owner && actor != ProjectRole::Owner {
+        Err(MemberError::OwnersOnly)
+    } else {
+        Ok(())
+    }
 }
 
 impl Membership {
     /// The maker's, in a new project.
     pub fn first_owner(user: UserId, now: Timestamp) -> Self {
-        Self { user, role: ProjectRole::Owner, joined_at: now, version: 1 }
+        Self {
+            user,
+            role: ProjectRole::Owner,
+            joined_at: now,
+            version: 1,
+        }
     }
 
     /// They are in from now on.
@@ -177,7 +189,11 @@ impl Membership {
     }
 
     fn keep_an_owner(&self, others: u64) -> Result<(), MemberError> {
-        if self.role == ProjectRole::Owner && others == 0 { Err(MemberError::LastOwner) } else { Ok(()) }
+        if self.role == ProjectRole::Owner && others == 0 {
+            Err(MemberError::LastOwner)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -187,14 +203,25 @@ mod tests {
     use crate::domain::project::ProjectDraft;
 
     const NOW: Timestamp = Timestamp::from_micros(0);
-    const ROLES: [ProjectRole; 4] = [ProjectRole::Viewer, ProjectRole::Member, ProjectRole::Admin, ProjectRole::Owner];
+    const ROLES: [ProjectRole; 4] = [
+        ProjectRole::Viewer,
+        ProjectRole::Member,
+        ProjectRole::Admin,
+        ProjectRole::Owner,
+    ];
 
     fn project() -> Project {
-        ProjectDraft::parse("Apollo", None).unwrap().create(UserId::new(), NOW).0
+        ProjectDraft::parse("Apollo", None)
+            .unwrap()
+            .create(UserId::new(), NOW)
+            .0
     }
 
     fn member(role: ProjectRole) -> Membership {
-        Membership { role, ..Membership::first_owner(UserId::new(), NOW) }
+        Membership {
+            role,
+            ..Membership::first_owner(UserId::new(), NOW)
+        }
     }
 
     #[test]
@@ -202,7 +229,11 @@ mod tests {
         for (from, to) in ROLES.iter().flat_map(|from| ROLES.map(|to| (*from, to))) {
             let owners = from == ProjectRole::Owner || to == ProjectRole::Owner;
             let as_admin = member(from).change_role(&project(), to, (UserId::new(), ProjectRole::Admin), 5);
-            assert_eq!(matches!(as_admin, Err(MemberError::OwnersOnly)), owners, "{from:?} to {to:?}: {as_admin:?}");
+            assert_eq!(
+                matches!(as_admin, Err(MemberError::OwnersOnly)),
+                owners,
+                "{from:?} to {to:?}: {as_admin:?}"
+            );
             let as_owner = member(from).change_role(&project(), to, (UserId::new(), ProjectRole::Owner), 5);
             assert_eq!(as_owner.unwrap().is_some(), from != to, "{from:?} to {to:?}");
         }
@@ -214,9 +245,17 @@ mod tests {
         for to in [ProjectRole::Viewer, ProjectRole::Member, ProjectRole::Admin] {
             let refused = member(ProjectRole::Owner).change_role(&project(), to, owner, 0);
             assert!(matches!(refused, Err(MemberError::LastOwner)));
-            assert!(member(ProjectRole::Owner).change_role(&project(), to, owner, 1).unwrap().is_some());
+            assert!(
+                member(ProjectRole::Owner)
+                    .change_role(&project(), to, owner, 1)
+                    .unwrap()
+                    .is_some()
+            );
         }
-        assert!(matches!(member(ProjectRole::Owner).remove(&project(), owner, 0), Err(MemberError::LastOwner)));
+        assert!(matches!(
+            member(ProjectRole::Owner).remove(&project(), owner, 0),
+            Err(MemberError::LastOwner)
+        ));
         assert!(member(ProjectRole::Owner).remove(&project(), owner, 1).is_ok());
         assert!(member(ProjectRole::Admin).remove(&project(), owner, 0).is_ok());
     }

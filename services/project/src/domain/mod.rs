@@ -10,5 +10,6 @@ pub mod position;
 pub mod project;
 pub mod search;
 pub mod task;
+pub mod task_change;
 pub mod task_page;
 pub mod text;

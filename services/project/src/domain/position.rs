@@ -41,7 +41,11 @@ impl Position {
     pub fn end(last: Option<&Self>) -> Option<Self> {
         match last {
             None => Some(whole(FIRST)),
-            Some(last) => last.count().checked_add(1).filter(|count| *count < BASE.pow(8)).map(whole),
+            Some(last) => last
+                .count()
+                .checked_add(1)
+                .filter(|count| *count < BASE.pow(8))
+                .map(whole),
         }
     }
 
@@ -57,13 +61,19 @@ impl Position {
         }
         let mut digits = halve(&values(&low.0), Some(&values(&high.0)));
         digits.resize(digits.len().max(WHOLE), 0);
-        let text = digits.into_iter().map(|value| char::from(DIGITS[usize::from(value)])).collect::<String>();
+        let text = digits
+            .into_iter()
+            .map(|value| char::from(DIGITS[usize::from(value)]))
+            .collect::<String>();
         (text.len() <= LONGEST).then_some(Self(text))
     }
 
     /// The number that the first eight digits are.
     fn count(&self) -> u64 {
-        self.0.bytes().take(WHOLE).fold(0, |count, digit| count * BASE + u64::from(value(digit)))
+        self.0
+            .bytes()
+            .take(WHOLE)
+            .fold(0, |count, digit| count * BASE + u64::from(value(digit)))
     }
 }
 
@@ -88,7 +98,11 @@ fn values(text: &str) -> Vec<u8> {
 }
 
 fn value(digit: u8) -> u8 {
-    if digit.is_ascii_digit() { digit - b'0' } else { digit.saturating_sub(b'a') + 10 }
+    if digit.is_ascii_digit() {
+        digit - b'0'
+    } else {
+        digit.saturating_sub(b'a') + 10
+    }
 }
 
 /// A fraction between two, never ending in zero; without `high` the upper end is one.
@@ -98,7 +112,11 @@ fn value(digit: u8) -> u8 {
 fn halve(low: &[u8], high: Option<&[u8]>) -> Vec<u8> {
     if let Some(high) = high {
         let digit = |place: usize| low.get(place).copied().unwrap_or(0);
-        let common = high.iter().enumerate().take_while(|(place, value)| digit(*place) == **value).count();
+        let common = high
+            .iter()
+            .enumerate()
+            .take_while(|(place, value)| digit(*place) == **value)
+            .count();
         if common > 0 {
             let rest = halve(low.get(common..).unwrap_or_default(), Some(&high[common..]));
             return [&high[..common], &rest].concat();
@@ -148,7 +166,11 @@ mod tests {
             let mut moved = 0;
             while let Some(middle) = Position::between(&a, &b) {
                 assert!(a < middle && middle < b, "{a} {middle} {b}");
-                if downwards { b = middle } else { a = middle }
+                if downwards {
+                    b = middle
+                } else {
+                    a = middle
+                }
                 moved += 1;
             }
             assert!(moved > 400, "{moved}");

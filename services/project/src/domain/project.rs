@@ -86,7 +86,11 @@ impl ProjectDraft {
             updated_at: now,
             version: 1,
         };
-        let event = ProjectCreated { project_id: project.id, project: project.snapshot(), actor_id: maker };
+        let event = ProjectCreated {
+            project_id: project.id,
+            project: project.snapshot(),
+            actor_id: maker,
+        };
         (project, event)
     }
 }
@@ -110,9 +114,15 @@ impl ProjectChange {
         archived: Option<bool>,
     ) -> Result<Self, Vec<FieldError>> {
         let name = name.map(|name| text::line("/name", name, NAME_MAX)).transpose();
-        let description = description.map(|text| text::lines("/description", text, DESCRIPTION_MAX)).transpose();
+        let description = description
+            .map(|text| text::lines("/description", text, DESCRIPTION_MAX))
+            .transpose();
         match (name, description) {
-            (Ok(name), Ok(description)) => Ok(Self { name, description, archived }),
+            (Ok(name), Ok(description)) => Ok(Self {
+                name,
+                description,
+                archived,
+            }),
             (name, description) => Err(name.err().into_iter().chain(description.err()).collect()),
         }
     }
@@ -136,9 +146,10 @@ impl Project {
     ) -> Result<(Self, Option<ProjectUpdated>), AccessError> {
         let was_archived = self.archived_at.is_some();
         let mut changed = Vec::new();
-        for (field, new, old) in
-            [("name", change.name, &mut self.name), ("description", change.description, &mut self.description)]
-        {
+        for (field, new, old) in [
+            ("name", change.name, &mut self.name),
+            ("description", change.description, &mut self.description),
+        ] {
             if let Some(new) = new.filter(|new| new != old) {
                 *old = new;
                 changed.push(field.to_owned());
@@ -156,13 +167,22 @@ impl Project {
         }
         self.updated_at = now;
         self.version += 1;
-        let event = ProjectUpdated { project_id: self.id, project: self.snapshot(), changed, actor_id: actor };
+        let event = ProjectUpdated {
+            project_id: self.id,
+            project: self.snapshot(),
+            changed,
+            actor_id: actor,
+        };
         Ok((self, Some(event)))
     }
 
     /// Its end.
     pub fn delete(&self, actor: UserId) -> ProjectDeleted {
-        ProjectDeleted { project_id: self.id, actor_id: actor, version: self.version + 1 }
+        ProjectDeleted {
+            project_id: self.id,
+            actor_id: actor,
+            version: self.version + 1,
+        }
     }
 
     fn snapshot(&self) -> ProjectSnapshot {
@@ -184,8 +204,13 @@ mod tests {
     const LATER: Timestamp = Timestamp::from_micros(2_000_000);
 
     fn project(archived: bool) -> Project {
-        let (project, _) = ProjectDraft::parse("Apollo", Some("To the moon.")).unwrap().create(UserId::new(), NOW);
-        Project { archived_at: archived.then_some(NOW), ..project }
+        let (project, _) = ProjectDraft::parse("Apollo", Some("To the moon."))
+            .unwrap()
+            .create(UserId::new(), NOW);
+        Project {
+            archived_at: archived.then_some(NOW),
+            ..project
+        }
     }
 
     fn change(name: Option<&str>, archived: Option<bool>) -> ProjectChange {
@@ -201,7 +226,9 @@ mod tests {
 
     #[test]
     fn a_change_raises_the_version_by_one_and_names_what_it_changed() {
-        let (after, event) = project(false).change(change(Some("Artemis"), None), UserId::new(), LATER).unwrap();
+        let (after, event) = project(false)
+            .change(change(Some("Artemis"), None), UserId::new(), LATER)
+            .unwrap();
         let event = event.unwrap();
         assert_eq!((after.version, after.updated_at, event.project.version), (2, LATER, 2));
         assert_eq!(event.changed, ["name"]);
@@ -209,7 +236,10 @@ mod tests {
 
     #[test]
     fn a_change_to_what_is_there_already_is_none() {
-        for (archived, wanted) in [(false, change(Some("Apollo"), Some(false))), (true, change(None, Some(true)))] {
+        for (archived, wanted) in [
+            (false, change(Some("Apollo"), Some(false))),
+            (true, change(None, Some(true))),
+        ] {
             let before = project(archived);
             let (after, event) = before.clone().change(wanted, UserId::new(), LATER).unwrap();
             assert_eq!((after, event), (before, None));
@@ -223,10 +253,14 @@ mod tests {
         assert!(matches!(refused, Err(AccessError::Archived)));
         let refused = project(true).change(change(Some("Artemis"), Some(true)), actor, LATER);
         assert!(matches!(refused, Err(AccessError::Archived)));
-        let (after, event) = project(true).change(change(Some("Artemis"), Some(false)), actor, LATER).unwrap();
+        let (after, event) = project(true)
+            .change(change(Some("Artemis"), Some(false)), actor, LATER)
+            .unwrap();
         assert_eq!((after.name.as_str(), after.archived_at), ("Artemis", None));
         assert_eq!(event.unwrap().changed, ["name", "archived"]);
-        let (after, _) = project(false).change(change(Some("Artemis"), Some(true)), actor, LATER).unwrap();
+        let (after, _) = project(false)
+            .change(change(Some("Artemis"), Some(true)), actor, LATER)
+            .unwrap();
         assert_eq!((after.name.as_str(), after.archived_at), ("Artemis", Some(LATER)));
     }
 }

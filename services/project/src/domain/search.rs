@@ -22,9 +22,14 @@ impl Words {
     pub fn parse(q: &str) -> Result<Self, FieldError> {
         let count = q.chars().count();
         if q.trim().is_empty() || count > QUERY_MAX {
-            return Err(FieldError::parameter("q", format!("must have 1 to {QUERY_MAX} characters, not only blanks")));
+            return Err(FieldError::parameter(
+                "q",
+                format!("must have 1 to {QUERY_MAX} characters, not only blanks"),
+            ));
         }
-        let words = q.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words = q
+            .split(|letter: char| !letter.is_alphanumeric())
+            .filter(|word| !word.is_empty());
         Ok(Self(words.take(WORDS_MAX).map(str::to_lowercase).collect()))
     }
 
@@ -42,7 +47,10 @@ impl Words {
 /// The part of `text` around the first of `words` in it, at most `max` characters, with `…` where something is left out.
 pub fn excerpt(text: &str, words: &Words, max: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
-    let lower: Vec<char> = letters.iter().map(|letter| letter.to_lowercase().next().unwrap_or(*letter)).collect();
+    let lower: Vec<char> = letters
+        .iter()
+        .map(|letter| letter.to_lowercase().next().unwrap_or(*letter))
+        .collect();
     let found = words.iter().filter_map(|word| {
         let word: Vec<char> = word.chars().collect();
         lower.windows(word.len().max(1)).position(|window| window == word)
@@ -66,7 +74,10 @@ mod tests {
 
     #[test]
     fn operators_and_quotes_are_no_words() {
-        assert_eq!(words("Fix -the \"valve\"* (OR) title:x^2"), ["fix", "the", "valve", "or", "title", "x", "2"]);
+        assert_eq!(
+            words("Fix -the \"valve\"* (OR) title:x^2"),
+            ["fix", "the", "valve", "or", "title", "x", "2"]
+        );
         assert_eq!(words("Größe 日本"), ["größe", "日本"]);
         assert_eq!(words("\"'*()&|!:<->\0%_"), Vec::<String>::new());
     }
@@ -83,7 +94,10 @@ mod tests {
     fn an_excerpt_shows_the_first_word_found() {
         let text = format!("{} the Valve leaks {}", "before ".repeat(50), "after ".repeat(50));
         let shown = excerpt(&text, &Words::parse("valve").unwrap(), 40);
-        assert!(shown.contains("Valve") && shown.starts_with('…') && shown.ends_with('…'), "{shown}");
+        assert!(
+            shown.contains("Valve") && shown.starts_with('…') && shown.ends_with('…'),
+            "{shown}"
+        );
         assert_eq!(excerpt("short", &Words::parse("valve").unwrap(), 40), "short");
         assert_eq!(excerpt("", &Words::parse("valve").unwrap(), 40), "");
     }

@@ -9,16 +9,7 @@ use contracts::{
 use sea_orm::DbErr;
 use serde::{Serialize, Serializer};
 
-use super::{access::AccessError, label::LabelName, position::Position, text};
-
-/// Characters of a title at most.
-pub const TITLE_MAX: usize = 200;
-/// Characters of a description at most.
-pub const DESCRIPTION_MAX: usize = 20_000;
-/// People who work on one task at most.
-pub const ASSIGNEES_MAX: usize = 50;
-/// Labels of one task at most.
-pub const LABELS_MAX: usize = 50;
+use super::{access::AccessError, position::Position, task_change::Change};
 
 /// How far a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -38,7 +29,13 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 5] = [Self::Todo, Self::InProgress, Self::InReview, Self::Done, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::Todo,
+        Self::InProgress,
+        Self::InReview,
+        Self::Done,
+        Self::Cancelled,
+    ];
 
     /// The name in answers, events and the database.
     pub const fn name(self) -> &'static str {
@@ -151,100 +148,6 @@ pub struct Task {
     pub version: i64,
 }
 
-/// What a client wants fields to be, not checked yet. `None`: not mentioned.
-#[derive(Debug, Clone, Default)]
-pub struct Wish {
-    /// One line.
-    pub title: Option<String>,
-    /// Any text.
-    pub description: Option<String>,
-    /// How far it is.
-    pub status: Option<Status>,
-    /// How much it matters.
-    pub priority: Option<Priority>,
-    /// RFC 3339, or no due time at all.
-    pub due_at: Option<Option<String>>,
-    /// Ids of all who shall work on it.
-    pub assignee_ids: Option<Vec<String>>,
-    /// Names of all its labels.
-    pub labels: Option<Vec<String>>,
-}
-
-/// New values for fields of a task, each acceptable by itself. `None`: stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
-    /// See [`Task::title`].
-    pub title: Option<String>,
-    /// See [`Task::description`].
-    pub description: Option<String>,
-    /// See [`Task::status`].
-    pub status: Option<Status>,
-    /// See [`Task::priority`].
-    pub priority: Option<Priority>,
-    /// See [`Task::due_at`].
-    pub due_at: Option<Option<Timestamp>>,
-    /// See [`Task::assignee_ids`]; without duplicates.
-    pub assignee_ids: Option<Vec<UserId>>,
-    /// See [`Task::labels`]; without duplicates.
-    pub labels: Option<Vec<LabelName>>,
-}
-
-impl Change {
-    /// Checks each value by itself; `at` is where the fields are in the body (empty: at its root).
-    ///
-    /// # Errors
-    /// Everything that is wrong.
-    pub fn parse(wish: Wish, at: &str) -> Result<Self, Vec<FieldError>> {
-        let mut wrong = Vec::new();
-        let mut note = |error: FieldError| wrong.push(error);
-        let title = wish
-            .title
-            .and_then(|title| text::line(&format!("{at}/title"), &title, TITLE_MAX).map_err(&mut note).ok());
-        let description = wish.description.and_then(|description| {
-            text::lines(&format!("{at}/description"), &description, DESCRIPTION_MAX).map_err(&mut note).ok()
-        });
-        let due_at = wish.due_at.and_then(|due| match due {
-            None => Some(None),
-            Some(due) => time(&format!("{at}/due_at"), &due).map_err(&mut note).ok().map(Some),
-        });
-        let assignee_ids =
-            wish.assignee_ids.and_then(|ids| people(&format!("{at}/assignee_ids"), &ids).map_err(|all| wrong.extend(all)).ok());
-        let labels = wish
-            .labels
-            .and_then(|names| LabelName::parse_all(&format!("{at}/labels"), &names, LABELS_MAX).map_err(|all| wrong.extend(all)).ok());
-        if wrong.is_empty() {
-            Ok(Self { title, description, status: wish.status, priority: wish.priority, due_at, assignee_ids, labels })
-        } else {
-            Err(wrong)
-        }
-    }
-}
-
-/// A moment, in UTC whatever the offset it was written with.
-///
-/// # Errors
-/// When it is no RFC 3339 time with an offset; at `pointer`.
-pub fn time(pointer: &str, text: &str) -> Result<Timestamp, FieldError> {
-    text.parse().map_err(|error: contracts::timestamp::InvalidTimestamp| FieldError::new(pointer, error.to_string()))
-}
-
-fn people(pointer: &str, ids: &[String]) -> Result<Vec<UserId>, Vec<FieldError>> {
-    if ids.len() > ASSIGNEES_MAX {
-        let detail = format!("a task has at most {ASSIGNEES_MAX} assignees, not {}", ids.len());
-        return Err(vec![FieldError::new(pointer, detail)]);
-    }
-    let mut wrong = Vec::new();
-    let mut people = Vec::with_capacity(ids.len());
-    for (place, id) in ids.iter().enumerate() {
-        match id.parse::<UserId>() {
-            Ok(id) if people.contains(&id) => {}
-            Ok(id) => people.push(id),
-            Err(error) => wrong.push(FieldError::new(format!("{pointer}/{place}"), error.to_string())),
-        }
-    }
-    if wrong.is_empty() { Ok(people) } else { Err(wrong) }
-}
-
 /// What became of a task by a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Effect {
@@ -270,7 +173,12 @@ impl Task {
         }
         let mut effect = Effect::default();
         let status = self.status;
-        let assigned = change.assignee_ids.iter().flatten().filter(|user| !self.assignee_ids.contains(user)).copied();
+        let assigned = change
+            .assignee_ids
+            .iter()
+            .flatten()
+            .filter(|user| !self.assignee_ids.contains(user))
+            .copied();
         effect.newly_assigned = assigned.collect();
         replace(&mut self.title, change.title, "title", &mut effect);
         replace(&mut self.description, change.description, "description", &mut effect);
@@ -332,7 +240,10 @@ impl Destination {
     /// What is wrong.
     pub fn parse(task: TaskId, before: Option<&str>, after: Option<&str>) -> Result<Self, FieldError> {
         let other = |pointer: &str, text: &str| match text.parse::<TaskId>() {
-            Ok(other) if other == task => Err(FieldError::new(pointer, "must be another task than the one that is moved")),
+            Ok(other) if other == task => Err(FieldError::new(
+                pointer,
+                "must be another task than the one that is moved",
+            )),
             Ok(other) => Ok(other),
             Err(error) => Err(FieldError::new(pointer, error.to_string())),
         };
@@ -402,41 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn all_wrong_fields_are_told_at_once_with_their_place() {
-        let wish = Wish {
-            title: Some(" \t".to_owned()),
-            description: Some("a\u{0}b".to_owned()),
-            due_at: Some(Some("tomorrow".to_owned())),
-            assignee_ids: Some(vec![UserId::new().to_string(), "me".to_owned()]),
-            labels: Some(vec!["x".repeat(51)]),
-            ..Wish::default()
-        };
-        let wrong = Change::parse(wish, "/changes").unwrap_err();
-        let pointers: Vec<&str> = wrong.iter().map(|error| error.pointer.as_str()).collect();
-        assert_eq!(
-            pointers,
-            [
-                "#/changes/title",
-                "#/changes/description",
-                "#/changes/due_at",
-                "#/changes/assignee_ids/1",
-                "#/changes/labels/0"
-            ]
-        );
-    }
-
-    #[test]
-    fn ten_thousand_labels_are_one_error_not_ten_thousand() {
-        let labels = (0..10_000).map(|n| format!("label {n}")).collect();
-        let wrong = Change::parse(Wish { labels: Some(labels), ..Wish::default() }, "").unwrap_err();
-        assert_eq!(wrong.len(), 1);
-        assert!(wrong[0].detail.contains("at most 50"), "{:?}", wrong[0]);
-    }
-
-    #[test]
     fn a_change_that_changes_nothing_leaves_the_version_alone() {
         let mut task = task();
-        let same = Change { title: Some(task.title.clone()), status: Some(Status::Todo), ..Change::default() };
+        let same = Change {
+            title: Some(task.title.clone()),
+            status: Some(Status::Todo),
+            ..Change::default()
+        };
         assert_eq!(task.apply(same, None, Timestamp::now()), Effect::default());
         assert_eq!(task.version, 1);
     }
@@ -445,10 +328,19 @@ mod tests {
     fn a_task_is_completed_when_it_is_done_and_not_any_more_when_it_is_reopened() {
         let mut task = task();
         let now = Timestamp::from_micros(5_000_000);
-        let done = Change { status: Some(Status::Done), ..Change::default() };
+        let done = Change {
+            status: Some(Status::Done),
+            ..Change::default()
+        };
         let effect = task.apply(done, None, now);
-        assert_eq!((effect.previous_status, task.completed_at, task.version), (Some(Status::Todo), Some(now), 2));
-        let again = Change { status: Some(Status::InProgress), ..Change::default() };
+        assert_eq!(
+            (effect.previous_status, task.completed_at, task.version),
+            (Some(Status::Todo), Some(now), 2)
+        );
+        let again = Change {
+            status: Some(Status::InProgress),
+            ..Change::default()
+        };
         task.apply(again, None, now);
         assert_eq!((task.completed_at, task.version), (None, 3));
     }
@@ -456,8 +348,14 @@ mod tests {
     #[test]
     fn only_who_is_new_is_newly_assigned() {
         let (ada, bob) = (UserId::new(), UserId::new());
-        let mut task = Task { assignee_ids: vec![ada], ..task() };
-        let both = Change { assignee_ids: Some(vec![bob, ada]), ..Change::default() };
+        let mut task = Task {
+            assignee_ids: vec![ada],
+            ..task()
+        };
+        let both = Change {
+            assignee_ids: Some(vec![bob, ada]),
+            ..Change::default()
+        };
         let effect = task.apply(both, None, Timestamp::now());
         assert_eq!(effect.newly_assigned, [bob]);
         assert_eq!(effect.changed, ["assignee_ids"]);
@@ -466,9 +364,22 @@ mod tests {
     #[test]
     fn a_task_cannot_be_moved_next_to_itself_or_to_two_places() {
         let (task, other) = (TaskId::new(), TaskId::new().to_string());
-        assert_eq!(Destination::parse(task, Some(&task.to_string()), None).unwrap_err().pointer, "#/before");
-        assert_eq!(Destination::parse(task, Some(&other), Some(&other)).unwrap_err().pointer, "#/after");
-        assert_eq!(Destination::parse(task, None, Some("prj_1")).unwrap_err().pointer, "#/after");
+        assert_eq!(
+            Destination::parse(task, Some(&task.to_string()), None)
+                .unwrap_err()
+                .pointer,
+            "#/before"
+        );
+        assert_eq!(
+            Destination::parse(task, Some(&other), Some(&other))
+                .unwrap_err()
+                .pointer,
+            "#/after"
+        );
+        assert_eq!(
+            Destination::parse(task, None, Some("prj_1")).unwrap_err().pointer,
+            "#/after"
+        );
         assert_eq!(Destination::parse(task, None, None), Ok(Destination::End));
     }
 }

@@ -106,8 +106,20 @@ impl Asked {
     pub fn parse(self, caller: UserId) -> Result<(Filter, Sort), Vec<FieldError>> {
         let mut wrong = Vec::new();
         let mut filter = Filter {
-            status: names(&mut wrong, "status", self.status.as_deref(), Status::parse, &Status::ALL.map(Status::name)),
-            priority: names(&mut wrong, "priority", self.priority.as_deref(), Priority::parse, &Priority::ALL.map(Priority::name)),
+            status: names(
+                &mut wrong,
+                "status",
+                self.status.as_deref(),
+                Status::parse,
+                &Status::ALL.map(Status::name),
+            ),
+            priority: names(
+                &mut wrong,
+                "priority",
+                self.priority.as_deref(),
+                Priority::parse,
+                &Priority::ALL.map(Priority::name),
+            ),
             ..Filter::default()
         };
         {
@@ -117,7 +129,9 @@ impl Asked {
                 Some("me") => Some(caller),
                 Some(id) => id
                     .parse()
-                    .map_err(|error: contracts::id::InvalidId| note(FieldError::parameter(name, format!("{error}, or me"))))
+                    .map_err(|error: contracts::id::InvalidId| {
+                        note(FieldError::parameter(name, format!("{error}, or me")))
+                    })
                     .ok(),
             };
             filter.assignee = user("assignee", self.assignee);
@@ -126,7 +140,9 @@ impl Asked {
         let mut note = |error: FieldError| wrong.push(error);
         let mut time = |name: &str, text: Option<String>| {
             text.and_then(|text| {
-                text.parse::<Timestamp>().map_err(|error| note(FieldError::parameter(name, error.to_string()))).ok()
+                text.parse::<Timestamp>()
+                    .map_err(|error| note(FieldError::parameter(name, error.to_string())))
+                    .ok()
             })
         };
         filter.due_before = time("due_before", self.due_before);
@@ -135,14 +151,18 @@ impl Asked {
         filter.words = self.q.and_then(|q| Words::parse(&q).map_err(&mut note).ok());
         filter.label = self.label.and_then(|name| {
             let parameter = |error: FieldError| FieldError::parameter("label", error.detail);
-            LabelName::parse("", &name).map(|name| name.key().to_owned()).map_err(|error| note(parameter(error))).ok()
+            LabelName::parse("", &name)
+                .map(|name| name.key().to_owned())
+                .map_err(|error| note(parameter(error)))
+                .ok()
         });
         let sort = self.sort.map_or(Some(Sort::default()), |text| Sort::parse(&text));
         match sort {
             Some(sort) if wrong.is_empty() => Ok((filter, sort)),
             Some(_) => Err(wrong),
             None => {
-                let detail = "must be position, created_at, updated_at, due_at or priority, with - before it to turn it round";
+                let detail =
+                    "must be position, created_at, updated_at, due_at or priority, with - before it to turn it round";
                 wrong.push(FieldError::parameter("sort", detail));
                 Err(wrong)
             }
@@ -191,7 +211,18 @@ mod tests {
         };
         let wrong = asked.parse(UserId::new()).unwrap_err();
         let pointers: Vec<&str> = wrong.iter().map(|error| error.pointer.as_str()).collect();
-        assert_eq!(pointers, ["?status", "?priority", "?assignee", "?due_before", "?q", "?label", "?sort"]);
+        assert_eq!(
+            pointers,
+            [
+                "?status",
+                "?priority",
+                "?assignee",
+                "?due_before",
+                "?q",
+                "?label",
+                "?sort"
+            ]
+        );
     }
 
     #[test]
@@ -204,7 +235,16 @@ mod tests {
             ..Asked::default()
         };
         let (filter, sort) = asked.parse(me).unwrap();
-        assert_eq!((filter.status, filter.assignee), (vec![Status::Todo, Status::Done], Some(me)));
-        assert_eq!(sort, Sort { key: SortKey::DueAt, descending: true });
+        assert_eq!(
+            (filter.status, filter.assignee),
+            (vec![Status::Todo, Status::Done], Some(me))
+        );
+        assert_eq!(
+            sort,
+            Sort {
+                key: SortKey::DueAt,
+                descending: true
+            }
+        );
     }
 }

@@ -24,11 +24,20 @@ pub fn line(pointer: &str, text: &str, max: usize) -> Result<String, FieldError>
 pub fn lines(pointer: &str, text: &str, max: usize) -> Result<String, FieldError> {
     let count = text.chars().count();
     if count > max {
-        return Err(FieldError::new(pointer, format!("must have at most {max} characters, has {count}")));
+        return Err(FieldError::new(
+            pointer,
+            format!("must have at most {max} characters, has {count}"),
+        ));
     }
     // PostgreSQL cannot store U+0000 in a text at all.
-    if text.chars().any(|letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t')) {
-        return Err(FieldError::new(pointer, "must not contain control characters other than line breaks and tabs"));
+    if text
+        .chars()
+        .any(|letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
+    {
+        return Err(FieldError::new(
+            pointer,
+            "must not contain control characters other than line breaks and tabs",
+        ));
     }
     Ok(text.to_owned())
 }

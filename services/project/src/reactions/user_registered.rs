@@ -36,7 +36,9 @@ pub(super) async fn learn(tx: &Tx, user: &UserProfile, clock: &Clock) -> Result<
     let now = clock.now();
     for invitation in store::invitation::take_all(tx, &address).await? {
         // Deleted under us: its invitations went with it.
-        let Some(project) = store::project::find(tx, invitation.project_id).await? else { continue };
+        let Some(project) = store::project::find(tx, invitation.project_id).await? else {
+            continue;
+        };
         join(tx, &project, user, &invitation, now).await?;
     }
     Ok(())
@@ -54,7 +56,16 @@ async fn join(
     let Some(member) = added else { return Ok(()) };
     let subject = user.user_id.to_string();
     let data = json!({ "role": member.role.name() });
-    store::activity::record_activity(tx, project.id, invitation.invited_by, "member.added", &subject, data, now).await?;
+    store::activity::record_activity(
+        tx,
+        project.id,
+        invitation.invited_by,
+        "member.added",
+        &subject,
+        data,
+        now,
+    )
+    .await?;
     messaging::append(tx, &member.added(project, invitation.invited_by)).await?;
     Ok(())
 }

@@ -48,7 +48,8 @@ pub async fn whole_project(
     if tx.get_database_backend() == DbBackend::Postgres {
         // A statement of its own: one that had to wait for the lock would answer the members as they were before.
         let sql = "SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE";
-        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.into()])).await?;
+        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.into()]))
+            .await?;
     }
     let member = find(tx, caller, id, "").await?;
     member.at_least(least)?;

@@ -21,9 +21,16 @@ use crate::domain::{
 ///
 /// # Errors
 /// [`TaskError::Invalid`] when one is not in the project or a value cannot be accepted; or the database's.
-pub async fn carry_out(tx: &Tx, project: ProjectId, bulk: Bulk, actor: UserId, now: Timestamp) -> Result<Vec<Task>, TaskError> {
+pub async fn carry_out(
+    tx: &Tx,
+    project: ProjectId,
+    bulk: Bulk,
+    actor: UserId,
+    now: Timestamp,
+) -> Result<Vec<Task>, TaskError> {
     let mut found = of_project(tx, project, &bulk.tasks).await?;
-    bulk.all_found(|id| found.iter().any(|task| task.id == id)).map_err(TaskError::Invalid)?;
+    bulk.all_found(|id| found.iter().any(|task| task.id == id))
+        .map_err(TaskError::Invalid)?;
     found.sort_by_key(|task| bulk.tasks.iter().position(|id| *id == task.id));
     match bulk.deed {
         Deed::Delete => {
@@ -47,7 +54,11 @@ pub async fn carry_out(tx: &Tx, project: ProjectId, bulk: Bulk, actor: UserId, n
 /// The database's.
 pub async fn of_project(tx: &Tx, project: ProjectId, ids: &[TaskId]) -> Result<Vec<Task>, DbErr> {
     let backend = tx.get_database_backend();
-    let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE" } else { "" };
+    let lock = if backend == DbBackend::Postgres {
+        "FOR NO KEY UPDATE"
+    } else {
+        ""
+    };
     let query = Statement::from_sql_and_values(
         backend,
         format!(

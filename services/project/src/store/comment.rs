@@ -42,7 +42,11 @@ fn comment(row: &QueryResult) -> Result<Comment, DbErr> {
 pub async fn access(tx: &Tx, caller: &Caller, id: &str) -> Result<Reached, CommentError> {
     let id: CommentId = id.parse().map_err(|_| CommentError::NotFound)?;
     let backend = tx.get_database_backend();
-    let lock = if backend == DbBackend::Postgres { "FOR UPDATE OF c FOR KEY SHARE OF p" } else { "" };
+    let lock = if backend == DbBackend::Postgres {
+        "FOR UPDATE OF c FOR KEY SHARE OF p"
+    } else {
+        ""
+    };
     let query = Statement::from_sql_and_values(
         backend,
         format!(
@@ -63,7 +67,11 @@ pub async fn access(tx: &Tx, caller: &Caller, id: &str) -> Result<Reached, Comme
     if row.try_get_by_index::<Option<Timestamp>>(11)?.is_some() {
         return Err(AccessError::Archived.into());
     }
-    Ok(Reached { comment: comment(&row)?, task_title: row.try_get_by_index(9)?, role })
+    Ok(Reached {
+        comment: comment(&row)?,
+        task_title: row.try_get_by_index(9)?,
+        role,
+    })
 }
 
 /// Writes a comment on a task that the caller may change.
@@ -118,7 +126,16 @@ pub async fn create(tx: &Tx, task: &Task, body: String, author: UserId, now: Tim
     };
     append(tx, &event).await?;
     let data = json!({ "task_id": task.id, "title": task.title, "excerpt": event.excerpt });
-    record_activity(tx, task.project_id, author, "comment.created", &comment.id.to_string(), data, now).await?;
+    record_activity(
+        tx,
+        task.project_id,
+        author,
+        "comment.created",
+        &comment.id.to_string(),
+        data,
+        now,
+    )
+    .await?;
     Ok(comment)
 }
 
@@ -127,12 +144,20 @@ pub async fn create(tx: &Tx, task: &Task, body: String, author: UserId, now: Tim
 /// # Errors
 /// The database's.
 pub async fn change(tx: &Tx, reached: Reached, body: String, now: Timestamp) -> Result<Comment, DbErr> {
-    let Reached { mut comment, task_title, .. } = reached;
+    let Reached {
+        mut comment,
+        task_title,
+        ..
+    } = reached;
     if comment.body == body {
         return Ok(comment);
     }
     let mentioned = member::members_by_handle_or_email(tx, comment.project_id, &mentioned_names(&body)).await?;
-    let fresh: Vec<UserId> = mentioned.iter().filter(|user| !comment.mentioned_ids.contains(user)).copied().collect();
+    let fresh: Vec<UserId> = mentioned
+        .iter()
+        .filter(|user| !comment.mentioned_ids.contains(user))
+        .copied()
+        .collect();
     comment.body = body;
     comment.mentioned_ids = mentioned;
     comment.edited_at = Some(now);
@@ -161,7 +186,16 @@ pub async fn change(tx: &Tx, reached: Reached, body: String, now: Timestamp) -> 
     };
     append(tx, &event).await?;
     let data = json!({ "task_id": comment.task_id, "title": event.task_title, "excerpt": event.excerpt });
-    record_activity(tx, comment.project_id, comment.author_id, "comment.updated", &comment.id.to_string(), data, now).await?;
+    record_activity(
+        tx,
+        comment.project_id,
+        comment.author_id,
+        "comment.updated",
+        &comment.id.to_string(),
+        data,
+        now,
+    )
+    .await?;
     Ok(comment)
 }
 
@@ -171,8 +205,11 @@ pub async fn change(tx: &Tx, reached: Reached, body: String, now: Timestamp) -> 
 /// The database's.
 pub async fn remove(tx: &Tx, reached: &Reached, actor: UserId, now: Timestamp) -> Result<(), DbErr> {
     let comment = &reached.comment;
-    let delete =
-        Statement::from_sql_and_values(tx.get_database_backend(), "DELETE FROM comments WHERE id = $1", [comment.id.into()]);
+    let delete = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "DELETE FROM comments WHERE id = $1",
+        [comment.id.into()],
+    );
     tx.execute_raw(delete).await?;
     let event = CommentDeleted {
         comment_id: comment.id,
@@ -183,20 +220,42 @@ pub async fn remove(tx: &Tx, reached: &Reached, actor: UserId, now: Timestamp) -
     };
     append(tx, &event).await?;
     let data = json!({ "task_id": comment.task_id, "title": reached.task_title });
-    record_activity(tx, comment.project_id, actor, "comment.deleted", &comment.id.to_string(), data, now).await
+    record_activity(
+        tx,
+        comment.project_id,
+        actor,
+        "comment.deleted",
+        &comment.id.to_string(),
+        data,
+        now,
+    )
+    .await
 }
 
 /// At most `limit` comments of a task after the one with number `after`, the oldest first, each with its number.
 ///
 /// # Errors
 /// The database's.
-pub async fn list(db: &impl ConnectionTrait, task: TaskId, after: i64, limit: u64) -> Result<Vec<(Comment, i64)>, DbErr> {
+pub async fn list(
+    db: &impl ConnectionTrait,
+    task: TaskId,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<(Comment, i64)>, DbErr> {
     let query = Statement::from_sql_and_values(
         db.get_database_backend(),
         format!("SELECT {COLUMNS}, c.seq FROM comments c WHERE c.task_id = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3"),
-        [task.into(), after.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()],
+        [
+            task.into(),
+            after.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ],
     );
-    db.query_all_raw(query).await?.iter().map(|row| Ok((comment(row)?, row.try_get_by_index(9)?))).collect()
+    db.query_all_raw(query)
+        .await?
+        .iter()
+        .map(|row| Ok((comment(row)?, row.try_get_by_index(9)?)))
+        .collect()
 }
 
 fn others(users: &[UserId], author: UserId) -> Vec<UserId> {

@@ -21,7 +21,11 @@ use super::{json_list, member};
 /// The database's.
 pub async fn announce(tx: &Tx, now: Timestamp, until: Timestamp, limit: u64) -> Result<u64, DbErr> {
     let backend = tx.get_database_backend();
-    let lock = if backend == DbBackend::Postgres { "FOR NO KEY UPDATE OF t SKIP LOCKED" } else { "" };
+    let lock = if backend == DbBackend::Postgres {
+        "FOR NO KEY UPDATE OF t SKIP LOCKED"
+    } else {
+        ""
+    };
     let claim = Statement::from_sql_and_values(
         backend,
         format!(
@@ -44,13 +48,23 @@ pub async fn announce(tx: &Tx, now: Timestamp, until: Timestamp, limit: u64) -> 
         }
         let (task_id, project_id): (TaskId, ProjectId) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
         let assignees: Vec<UserId> = json_list::read(&row.try_get_by_index::<String>(4)?)?;
-        let concerned = if assignees.is_empty() { vec![row.try_get_by_index(5)?] } else { assignees };
+        let concerned = if assignees.is_empty() {
+            vec![row.try_get_by_index(5)?]
+        } else {
+            assignees
+        };
         // Somebody who has left the project hears nothing of it any more.
         let user_ids = member::members_among(tx, project_id, &concerned).await?;
         if user_ids.is_empty() {
             continue;
         }
-        let event = TaskDueSoon { task_id, project_id, title: row.try_get_by_index(2)?, due_at, user_ids };
+        let event = TaskDueSoon {
+            task_id,
+            project_id,
+            title: row.try_get_by_index(2)?,
+            due_at,
+            user_ids,
+        };
         messaging::append(tx, &event).await?;
     }
     Ok(claimed.len() as u64)

@@ -89,7 +89,10 @@ pub async fn list(
     after: Option<InvitationId>,
     limit: u64,
 ) -> Result<Vec<Invitation>, DbErr> {
-    let mut query = Entity::find().filter(Column::ProjectId.eq(project)).order_by_asc(Column::Id).limit(limit);
+    let mut query = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .order_by_asc(Column::Id)
+        .limit(limit);
     if let Some(after) = after {
         query = query.filter(Column::Id.gt(after));
     }
@@ -105,7 +108,10 @@ pub async fn find(
     project: ProjectId,
     invitation: InvitationId,
 ) -> Result<Option<Invitation>, DbErr> {
-    let row = Entity::find_by_id(invitation).filter(Column::ProjectId.eq(project)).one(tx).await?;
+    let row = Entity::find_by_id(invitation)
+        .filter(Column::ProjectId.eq(project))
+        .one(tx)
+        .await?;
     row.map(Invitation::try_from).transpose()
 }
 
@@ -122,6 +128,9 @@ pub async fn delete(tx: &database::Tx, invitation: InvitationId) -> Result<bool,
 /// # Errors
 /// The database's.
 pub async fn take_all(tx: &database::Tx, address_key: &str) -> Result<Vec<Invitation>, DbErr> {
-    let rows = Entity::delete_many().filter(Column::EmailKey.eq(address_key)).exec_with_returning(tx).await?;
+    let rows = Entity::delete_many()
+        .filter(Column::EmailKey.eq(address_key))
+        .exec_with_returning(tx)
+        .await?;
     rows.into_iter().map(Invitation::try_from).collect()
 }

@@ -38,7 +38,10 @@ pub async fn ensure(
         return Ok(Vec::new());
     }
     let mut known = by_key(tx, project, names).await?;
-    let mut missing: Vec<&LabelName> = names.iter().filter(|name| !known.iter().any(|(key, ..)| key == name.key())).collect();
+    let mut missing: Vec<&LabelName> = names
+        .iter()
+        .filter(|name| !known.iter().any(|(key, ..)| key == name.key()))
+        .collect();
     if !missing.is_empty() {
         // In one order, or two transactions that make the same labels would wait for each other.
         missing.sort_by_key(|name| name.key());
@@ -49,7 +52,12 @@ pub async fn ensure(
         // Another transaction may have been first with one of them.
         known = by_key(tx, project, names).await?;
     }
-    let found = |name: &LabelName| known.iter().find(|(key, ..)| key == name.key()).map(|(_, id, name)| (*id, name.clone()));
+    let found = |name: &LabelName| {
+        known
+            .iter()
+            .find(|(key, ..)| key == name.key())
+            .map(|(_, id, name)| (*id, name.clone()))
+    };
     names
         .iter()
         .map(|name| found(name).ok_or_else(|| DbErr::RecordNotFound(format!("label {}", name.key())).into()))
@@ -106,7 +114,11 @@ pub async fn within_limit(tx: &Tx, project: ProjectId) -> Result<(), LabelError>
         Some(row) => row.try_get_by_index(0)?,
         None => 0,
     };
-    if labels.unsigned_abs() > PER_PROJECT { Err(LabelError::TooMany) } else { Ok(()) }
+    if labels.unsigned_abs() > PER_PROJECT {
+        Err(LabelError::TooMany)
+    } else {
+        Ok(())
+    }
 }
 
 async fn by_key(tx: &Tx, project: ProjectId, names: &[LabelName]) -> Result<Vec<(String, LabelId, String)>, DbErr> {
@@ -121,7 +133,15 @@ async fn by_key(tx: &Tx, project: ProjectId, names: &[LabelName]) -> Result<Vec<
         [project.into(), json_list::value(&keys).into()],
     );
     let rows = tx.query_all_raw(query).await?;
-    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?))).collect()
+    rows.iter()
+        .map(|row| {
+            Ok((
+                row.try_get_by_index(0)?,
+                row.try_get_by_index(1)?,
+                row.try_get_by_index(2)?,
+            ))
+        })
+        .collect()
 }
 
 /// All labels of a project with the number of tasks that have them, by name.
@@ -137,7 +157,11 @@ pub async fn all(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<(L
         ),
         [project.into()],
     );
-    db.query_all_raw(query).await?.iter().map(|row| Ok((label(row)?, row.try_get_by_index(7)?))).collect()
+    db.query_all_raw(query)
+        .await?
+        .iter()
+        .map(|row| Ok((label(row)?, row.try_get_by_index(7)?)))
+        .collect()
 }
 
 /// One label of a project, to be changed.
@@ -147,7 +171,11 @@ pub async fn all(db: &impl ConnectionTrait, project: ProjectId) -> Result<Vec<(L
 pub async fn find(tx: &Tx, project: ProjectId, id: &str) -> Result<Label, LabelError> {
     let id: LabelId = id.parse().map_err(|_| LabelError::NotFound)?;
     let backend = tx.get_database_backend();
-    let lock = if backend == DbBackend::Postgres { "FOR UPDATE" } else { "" };
+    let lock = if backend == DbBackend::Postgres {
+        "FOR UPDATE"
+    } else {
+        ""
+    };
     let query = Statement::from_sql_and_values(
         backend,
         format!("SELECT {COLUMNS} FROM labels WHERE id = $1 AND project_id = $2 {lock}"),
@@ -175,7 +203,13 @@ pub async fn change(
     if new == old && colour == label.colour {
         return Ok(());
     }
-    *label = Label { name: new.clone(), colour, updated_at: now, version: label.version + 1, ..label.clone() };
+    *label = Label {
+        name: new.clone(),
+        colour,
+        updated_at: now,
+        version: label.version + 1,
+        ..label.clone()
+    };
     let update = Statement::from_sql_and_values(
         tx.get_database_backend(),
         "UPDATE labels SET name = $2, name_key = $3, colour = $4, updated_at = $5, version = $6 WHERE id = $1",
@@ -210,7 +244,11 @@ pub async fn change(
 /// [`LabelError::InWideUse`], or the database's.
 pub async fn delete(tx: &Tx, label: &Label, actor: UserId, now: Timestamp) -> Result<(), LabelError> {
     relabel(tx, label, actor, now, |names| names.retain(|name| *name != label.name)).await?;
-    let delete = Statement::from_sql_and_values(tx.get_database_backend(), "DELETE FROM labels WHERE id = $1", [label.id.into()]);
+    let delete = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "DELETE FROM labels WHERE id = $1",
+        [label.id.into()],
+    );
     tx.execute_raw(delete).await?;
     Ok(())
 }
@@ -229,7 +267,10 @@ async fn relabel(
         [label.id.into()],
     );
     let rows = tx.query_all_raw(query).await?;
-    let ids: Vec<TaskId> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    let ids: Vec<TaskId> = rows
+        .iter()
+        .map(|row| row.try_get_by_index(0))
+        .collect::<Result<_, _>>()?;
     let count = ids.len() as u64;
     if count > TASKS_CHANGED_AT_ONCE {
         return Err(LabelError::InWideUse(count));
@@ -237,7 +278,9 @@ async fn relabel(
     for mut task in bulk::of_project(tx, label.project_id, &ids).await? {
         let mut names = task.labels.clone();
         rename(&mut names);
-        task::relabel(tx, &mut task, names, actor, now).await.map_err(Box::new)?;
+        task::relabel(tx, &mut task, names, actor, now)
+            .await
+            .map_err(Box::new)?;
     }
     Ok(())
 }

@@ -37,7 +37,8 @@ impl ActiveModelBehavior for ActiveModel {}
 /// # Errors
 /// When the database holds something else.
 pub fn role(text: &str) -> Result<ProjectRole, DbErr> {
-    text.parse().map_err(|_| DbErr::Type(format!("{text:?} is no project role")))
+    text.parse()
+        .map_err(|_| DbErr::Type(format!("{text:?} is no project role")))
 }
 
 /// Which of `users` are members of the project now, in no particular order.
@@ -73,7 +74,10 @@ pub async fn members_by_handle_or_email(
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    let list = (2..names.len() + 2).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
+    let list = (2..names.len() + 2)
+        .map(|place| format!("${place}"))
+        .collect::<Vec<_>>()
+        .join(", ");
     let mut values: Vec<sea_orm::Value> = vec![project.into()];
     values.extend(names.iter().map(|name| name.to_lowercase().into()));
     let query = Statement::from_sql_and_values(
@@ -84,7 +88,11 @@ pub async fn members_by_handle_or_email(
         ),
         values,
     );
-    tx.query_all_raw(query).await?.iter().map(|row| row.try_get("", "user_id")).collect()
+    tx.query_all_raw(query)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "user_id"))
+        .collect()
 }
 
 /// A member with what the directory knows of them. A user who registered a moment ago may not have arrived there yet.
@@ -136,7 +144,11 @@ pub async fn list(
     after: Option<(Timestamp, UserId)>,
     limit: u64,
 ) -> Result<Vec<Listed>, DbErr> {
-    let position = if after.is_some() { "AND (m.joined_at, m.user_id) > ($3, $4)" } else { "" };
+    let position = if after.is_some() {
+        "AND (m.joined_at, m.user_id) > ($3, $4)"
+    } else {
+        ""
+    };
     let mut values: Vec<sea_orm::Value> = vec![project.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
     if let Some((joined_at, user)) = after {
         values.extend([joined_at.into(), user.into()]);
@@ -162,9 +174,17 @@ pub async fn listed(db: &impl ConnectionTrait, project: ProjectId, user: UserId)
 /// # Errors
 /// The database's.
 pub async fn find(tx: &impl ConnectionTrait, project: ProjectId, user: UserId) -> Result<Option<Membership>, DbErr> {
-    let row = Entity::find_by_id((project, user)).filter(Column::RemovedAt.is_null()).one(tx).await?;
+    let row = Entity::find_by_id((project, user))
+        .filter(Column::RemovedAt.is_null())
+        .one(tx)
+        .await?;
     row.map(|row| {
-        Ok(Membership { user: row.user_id, role: role(&row.role)?, joined_at: row.joined_at, version: row.version })
+        Ok(Membership {
+            user: row.user_id,
+            role: role(&row.role)?,
+            joined_at: row.joined_at,
+            version: row.version,
+        })
     })
     .transpose()
 }
@@ -190,7 +210,15 @@ pub async fn add(
         [project.into(), user.into(), role.name().into(), now.into()],
     );
     let row = tx.query_one_raw(upsert).await?;
-    row.map(|row| Ok(Membership { user, role, joined_at: now, version: row.try_get("", "version")? })).transpose()
+    row.map(|row| {
+        Ok(Membership {
+            user,
+            role,
+            joined_at: now,
+            version: row.try_get("", "version")?,
+        })
+    })
+    .transpose()
 }
 
 /// Writes a member's new role.
@@ -213,12 +241,7 @@ pub async fn update_role(tx: &database::Tx, project: ProjectId, member: &Members
 ///
 /// # Errors
 /// The database's.
-pub async fn remove(
-    tx: &database::Tx,
-    project: ProjectId,
-    member: &Membership,
-    now: Timestamp,
-) -> Result<(), DbErr> {
+pub async fn remove(tx: &database::Tx, project: ProjectId, member: &Membership, now: Timestamp) -> Result<(), DbErr> {
     let row = ActiveModel {
         project_id: Set(project),
         user_id: Set(member.user),
@@ -243,6 +266,9 @@ pub async fn other_owners(tx: &database::Tx, project: ProjectId, user: UserId) -
         [project.into(), user.into()],
     );
     let row = tx.query_one_raw(query).await?;
-    let owners: i64 = row.map(|row| row.try_get("", "owners")).transpose()?.unwrap_or_default();
+    let owners: i64 = row
+        .map(|row| row.try_get("", "owners"))
+        .transpose()?
+        .unwrap_or_default();
     Ok(owners.unsigned_abs())
 }

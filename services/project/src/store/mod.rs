@@ -13,5 +13,6 @@ pub mod migrations;
 pub mod project;
 pub mod search;
 pub mod task;
+pub mod task_order;
 pub mod task_page;
 pub mod user;

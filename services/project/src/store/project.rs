@@ -5,7 +5,10 @@ use contracts::{
     id::{ProjectId, UserId},
 };
 use identity::ProjectRole;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, IntoActiveModel, QuerySelect, Statement, entity::prelude::*, sea_query::LockType};
+use sea_orm::{
+    ConnectionTrait, DbErr, FromQueryResult, IntoActiveModel, QuerySelect, Statement, entity::prelude::*,
+    sea_query::LockType,
+};
 
 use crate::domain::project::Project;
 

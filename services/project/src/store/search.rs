@@ -68,19 +68,40 @@ pub async fn hits(
              WHERE f.comment_search MATCH $1 AND f.rowid < $3",
         ),
     };
-    let row_number = |table: &str| if backend == DbBackend::Postgres { format!("{table}.seq") } else { "f.rowid".to_owned() };
+    let row_number = |table: &str| {
+        if backend == DbBackend::Postgres {
+            format!("{table}.seq")
+        } else {
+            "f.rowid".to_owned()
+        }
+    };
     let run = async |columns: &str, from: &str, order: String, after: i64| -> Result<Vec<Hit>, DbErr> {
         let sql = format!(
             "SELECT {columns} {from} AND m.user_id = $2 AND m.removed_at IS NULL ORDER BY {order} DESC LIMIT $4"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let values = [expression(backend, words).into(), user.into(), after.into(), limit.into()];
-        db.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?.iter().map(hit).collect()
+        let values = [
+            expression(backend, words).into(),
+            user.into(),
+            after.into(),
+            limit.into(),
+        ];
+        db.query_all_raw(Statement::from_sql_and_values(backend, sql, values))
+            .await?
+            .iter()
+            .map(hit)
+            .collect()
     };
     let task_columns = "t.project_id, t.id, NULL, t.title, t.description, t.created_by, t.created_at, t.seq";
     let comment_columns = "c.project_id, t.id, c.id, t.title, c.body, c.author_id, c.created_at, c.seq";
-    let mut tasks = run(task_columns, tasks, row_number("t"), after.0).await?.into_iter().peekable();
-    let mut comments = run(comment_columns, comments, row_number("c"), after.1).await?.into_iter().peekable();
+    let mut tasks = run(task_columns, tasks, row_number("t"), after.0)
+        .await?
+        .into_iter()
+        .peekable();
+    let mut comments = run(comment_columns, comments, row_number("c"), after.1)
+        .await?
+        .into_iter()
+        .peekable();
     let mut merged = Vec::new();
     let mut end = after;
     while merged.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
@@ -88,8 +109,14 @@ pub async fn hits(
             (Some(task), Some(comment)) => comment.created_at > task.created_at,
             (task, _) => task.is_none(),
         };
-        let Some(hit) = (if comment_first { comments.next() } else { tasks.next() }) else { break };
-        if comment_first { end.1 = hit.seq } else { end.0 = hit.seq }
+        let Some(hit) = (if comment_first { comments.next() } else { tasks.next() }) else {
+            break;
+        };
+        if comment_first {
+            end.1 = hit.seq
+        } else {
+            end.0 = hit.seq
+        }
         merged.push((hit, end));
     }
     Ok(merged)

@@ -1,29 +1,29 @@
 //! Tasks: rows, the access check, and every way a task changes.
 //!
-//! [`create`], [`change`], [`relocate`] and [`remove`] store a change together with its join rows, its events and its entry
-//! in the activity list, so that none can be forgotten. Each statement's text is constant: it is prepared once.
+//! [`create`], [`change`], [`super::task_order::relocate`] and [`remove`] store a change together with its join rows, its
+//! events and its entry in the activity list, so that none can be forgotten. Each statement's text is constant: it is prepared once.
 //!
-//! On PostgreSQL a task's row is locked by the access check. Whoever chooses a position holds the lock of the project's
-//! row ([`lock_order`]); it is taken before that of a task, never after. On SQLite there is one writer anyway.
+//! On PostgreSQL a task's row is locked by the access check; on SQLite there is one writer anyway.
 
+use chassis::FieldError;
 use contracts::{
     Timestamp,
     id::{LabelId, ProjectId, TaskId, UserId},
-    project::{TaskAssigned, TaskCreated, TaskDeleted, TaskMoved, TaskUpdated},
+    project::{TaskAssigned, TaskCreated, TaskDeleted, TaskUpdated},
 };
 use database::Tx;
 use identity::{Caller, ProjectRole};
 use messaging::append;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 use serde_json::json;
 
-use super::{activity::record_activity, json_list, label, member};
+use super::{activity::record_activity, json_list, label, member, task_order};
 use crate::domain::{
     access::AccessError,
     position::Position,
-    task::{Change, Destination, Effect, Priority, Status, Task, TaskError},
+    task::{Destination, Effect, Priority, Status, Task, TaskError},
+    task_change::Change,
 };
-use chassis::FieldError;
 
 /// The columns of a task, in the order that [`task`] reads them.
 pub(super) const COLUMNS: &str = "t.id, t.project_id, t.title, t.description, t.status, t.priority, t.due_at, t.position, \
@@ -68,7 +68,11 @@ pub async fn access(
     let id: TaskId = id.parse().map_err(|_| TaskError::NotFound)?;
     let changes = least > ProjectRole::Viewer;
     let backend = tx.get_database_backend();
-    let lock = if changes && backend == DbBackend::Postgres { "FOR NO KEY UPDATE OF t FOR KEY SHARE OF p" } else { "" };
+    let lock = if changes && backend == DbBackend::Postgres {
+        "FOR NO KEY UPDATE OF t FOR KEY SHARE OF p"
+    } else {
+        ""
+    };
     let query = Statement::from_sql_and_values(
         backend,
         format!(
@@ -95,10 +99,19 @@ pub async fn access(
 ///
 /// # Errors
 /// [`TaskError::Invalid`] for assignees who are no members and for too many labels; or the database's.
-pub async fn create(tx: &Tx, project: ProjectId, change: Change, actor: UserId, now: Timestamp) -> Result<Task, TaskError> {
-    let change = Change { title: Some(change.title.unwrap_or_default()), ..change };
+pub async fn create(
+    tx: &Tx,
+    project: ProjectId,
+    change: Change,
+    actor: UserId,
+    now: Timestamp,
+) -> Result<Task, TaskError> {
+    let change = Change {
+        title: Some(change.title.unwrap_or_default()),
+        ..change
+    };
     let labels = checked_labels(tx, project, &change, "", now).await?;
-    lock_order(tx, project).await?;
+    task_order::lock(tx, project).await?;
     let mut task = Task {
         id: TaskId::new(),
         project_id: project,
@@ -107,7 +120,7 @@ pub async fn create(tx: &Tx, project: ProjectId, change: Change, actor: UserId, 
         status: Status::default(),
         priority: Priority::default(),
         due_at: None,
-        position: place(tx, project, None, Destination::End).await?,
+        position: task_order::place(tx, project, None, Destination::End).await?,
         assignee_ids: Vec::new(),
         labels: Vec::new(),
         created_by: actor,
@@ -116,15 +129,34 @@ pub async fn create(tx: &Tx, project: ProjectId, change: Change, actor: UserId, 
         completed_at: None,
         version: 0,
     };
-    let names = labels.as_ref().map(|labels| labels.iter().map(|(_, name)| name.clone()).collect());
+    let names = labels
+        .as_ref()
+        .map(|labels| labels.iter().map(|(_, name)| name.clone()).collect());
     let effect = task.apply(change, names, now);
     known_assignees(tx, &task, &effect, "").await?;
     insert(tx, &task).await?;
     set_assignees(tx, &task).await?;
     set_labels(tx, task.id, &labels.unwrap_or_default()).await?;
-    append(tx, &TaskCreated { task_id: task.id, task: task.snapshot(), actor_id: actor }).await?;
+    append(
+        tx,
+        &TaskCreated {
+            task_id: task.id,
+            task: task.snapshot(),
+            actor_id: actor,
+        },
+    )
+    .await?;
     assigned(tx, &task, &effect, actor).await?;
-    record_activity(tx, project, actor, "task.created", &task.id.to_string(), json!({ "title": task.title }), now).await?;
+    record_activity(
+        tx,
+        project,
+        actor,
+        "task.created",
+        &task.id.to_string(),
+        json!({ "title": task.title }),
+        now,
+    )
+    .await?;
     Ok(task)
 }
 
@@ -141,7 +173,9 @@ pub async fn change(
     now: Timestamp,
 ) -> Result<(), TaskError> {
     let labels = checked_labels(tx, task.project_id, &change, at, now).await?;
-    let names = labels.as_ref().map(|labels| labels.iter().map(|(_, name)| name.clone()).collect());
+    let names = labels
+        .as_ref()
+        .map(|labels| labels.iter().map(|(_, name)| name.clone()).collect());
     let effect = task.apply(change, names, now);
     if effect.changed.is_empty() {
         return Ok(());
@@ -163,7 +197,13 @@ pub async fn change(
 ///
 /// # Errors
 /// The database's.
-pub async fn relabel(tx: &Tx, task: &mut Task, labels: Vec<String>, actor: UserId, now: Timestamp) -> Result<(), TaskError> {
+pub async fn relabel(
+    tx: &Tx,
+    task: &mut Task,
+    labels: Vec<String>,
+    actor: UserId,
+    now: Timestamp,
+) -> Result<(), TaskError> {
     let effect = task.apply(Change::default(), Some(labels), now);
     if effect.changed.is_empty() {
         return Ok(());
@@ -197,7 +237,16 @@ async fn published(tx: &Tx, task: &Task, effect: &Effect, actor: UserId, now: Ti
         data["status"] = task.status.name().into();
         data["previous_status"] = previous.into();
     }
-    record_activity(tx, task.project_id, actor, "task.updated", &task.id.to_string(), data, now).await?;
+    record_activity(
+        tx,
+        task.project_id,
+        actor,
+        "task.updated",
+        &task.id.to_string(),
+        data,
+        now,
+    )
+    .await?;
     Ok(())
 }
 
@@ -216,36 +265,6 @@ async fn assigned(tx: &Tx, task: &Task, effect: &Effect, actor: UserId) -> Resul
     Ok(())
 }
 
-/// Moves a task that the caller holds, with the lock of its project's order.
-///
-/// # Errors
-/// [`TaskError::Invalid`] when the task to stand next to is not in the same project; or the database's.
-pub async fn relocate(tx: &Tx, task: &mut Task, to: Destination, actor: UserId, now: Timestamp) -> Result<(), TaskError> {
-    task.position = place(tx, task.project_id, Some(task.id), to).await?;
-    task.touch(now);
-    let update = Statement::from_sql_and_values(
-        tx.get_database_backend(),
-        "UPDATE tasks SET position = $2, updated_at = $3, version = $4, json = $5 WHERE id = $1",
-        [
-            task.id.into(),
-            task.position.as_str().into(),
-            task.updated_at.into(),
-            task.version.into(),
-            answer(task)?.into(),
-        ],
-    );
-    tx.execute_raw(update).await?;
-    let event = TaskMoved {
-        task_id: task.id,
-        project_id: task.project_id,
-        position: task.position.to_string(),
-        actor_id: actor,
-        version: task.version,
-    };
-    append(tx, &event).await?;
-    Ok(())
-}
-
 /// Removes a task that the caller holds, with its comments.
 ///
 /// # Errors
@@ -261,103 +280,16 @@ pub async fn remove(tx: &Tx, task: &Task, actor: UserId, now: Timestamp) -> Resu
     };
     append(tx, &event).await?;
     let data = json!({ "title": task.title });
-    record_activity(tx, task.project_id, actor, "task.deleted", &task.id.to_string(), data, now).await?;
-    Ok(())
-}
-
-/// Waits until nobody else chooses a position in the project.
-///
-/// # Errors
-/// The database's.
-pub async fn lock_order(tx: &Tx, project: ProjectId) -> Result<(), DbErr> {
-    if tx.get_database_backend() == DbBackend::Postgres {
-        let lock = "SELECT 1 FROM projects WHERE id = $1 FOR NO KEY UPDATE";
-        tx.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, lock, [project.into()])).await?;
-    }
-    Ok(())
-}
-
-/// The project of a task, without any right to it: to lock its order before the task.
-///
-/// # Errors
-/// [`TaskError::NotFound`], or the database's.
-pub async fn project_of(tx: &Tx, id: TaskId) -> Result<ProjectId, TaskError> {
-    let query = "SELECT project_id FROM tasks WHERE id = $1";
-    let row = tx.query_one_raw(Statement::from_sql_and_values(tx.get_database_backend(), query, [id.into()])).await?;
-    Ok(row.ok_or(TaskError::NotFound)?.try_get_by_index(0)?)
-}
-
-/// A position for `moved` (absent: a new task) at its destination.
-async fn place(tx: &Tx, project: ProjectId, moved: Option<TaskId>, to: Destination) -> Result<Position, TaskError> {
-    if let Some(position) = free_place(tx, project, moved, to).await? {
-        return Ok(position);
-    }
-    tracing::info!(%project, "positions have grown too long; spreading the project's tasks anew");
-    spread(tx, project).await?;
-    let full = || DbErr::Custom(format!("no room in the order of {project}"));
-    Ok(free_place(tx, project, moved, to).await?.ok_or_else(full)?)
-}
-
-async fn free_place(
-    tx: &Tx,
-    project: ProjectId,
-    moved: Option<TaskId>,
-    to: Destination,
-) -> Result<Option<Position>, TaskError> {
-    const LAST: &str = "SELECT position FROM tasks WHERE project_id = $1 AND id <> $2 ORDER BY position DESC LIMIT 1";
-    const OTHER: &str = "SELECT position FROM tasks WHERE project_id = $1 AND id = $2";
-    const ABOVE: &str =
-        "SELECT position FROM tasks WHERE project_id = $1 AND id <> $2 AND position < $3 ORDER BY position DESC LIMIT 1";
-    const BELOW: &str =
-        "SELECT position FROM tasks WHERE project_id = $1 AND id <> $2 AND position > $3 ORDER BY position LIMIT 1";
-    let myself: Value = moved.map_or_else(|| "".into(), Value::from);
-    let position = async |sql: &str, values: Vec<Value>| -> Result<Option<Position>, DbErr> {
-        let row = tx.query_one_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
-        let text = row.map(|row| row.try_get_by_index::<String>(0)).transpose()?;
-        text.map(|text| Position::parse(&text).ok_or_else(|| DbErr::Type("a stored position".to_owned()))).transpose()
-    };
-    let neighbour = |other: TaskId| position(OTHER, vec![project.into(), other.into()]);
-    let missing =
-        || TaskError::Invalid(vec![FieldError::new(to.pointer(), "there is no such task in this project; name one of its tasks")]);
-    Ok(match to {
-        Destination::End => Position::end(position(LAST, vec![project.into(), myself]).await?.as_ref()),
-        Destination::Before(other) => {
-            let high = neighbour(other).await?.ok_or_else(missing)?;
-            match position(ABOVE, vec![project.into(), myself, high.as_str().into()]).await? {
-                Some(low) => Position::between(&low, &high),
-                None => Position::start(&high),
-            }
-        }
-        Destination::After(other) => {
-            let low = neighbour(other).await?.ok_or_else(missing)?;
-            match position(BELOW, vec![project.into(), myself, low.as_str().into()]).await? {
-                Some(high) => Position::between(&low, &high),
-                None => Position::end(Some(&low)),
-            }
-        }
-    })
-}
-
-/// Gives all tasks of a project new, short positions in the same order; for up to ten million tasks.
-///
-/// In two steps, since positions are unique at every moment: `~` comes after every digit.
-async fn spread(tx: &Tx, project: ProjectId) -> Result<(), DbErr> {
-    let backend = tx.get_database_backend();
-    let (number, json) = match backend {
-        DbBackend::Postgres => (
-            "'i' || lpad(CAST(ROW_NUMBER() OVER (ORDER BY position) AS TEXT), 7, '0')",
-            "jsonb_set(json::jsonb, '{position}', to_jsonb(n.place))::text",
-        ),
-        _ => ("printf('i%07d', ROW_NUMBER() OVER (ORDER BY position))", "json_set(json, '$.position', n.place)"),
-    };
-    let aside = "UPDATE tasks SET position = '~' || position WHERE project_id = $1";
-    let anew = format!(
-        "UPDATE tasks SET position = n.place, json = {json}
-         FROM (SELECT seq, {number} AS place FROM tasks WHERE project_id = $1) AS n
-         WHERE tasks.seq = n.seq"
-    );
-    tx.execute_raw(Statement::from_sql_and_values(backend, aside, [project.into()])).await?;
-    tx.execute_raw(Statement::from_sql_and_values(backend, anew, [project.into()])).await?;
+    record_activity(
+        tx,
+        task.project_id,
+        actor,
+        "task.deleted",
+        &task.id.to_string(),
+        data,
+        now,
+    )
+    .await?;
     Ok(())
 }
 
@@ -373,7 +305,10 @@ async fn checked_labels(
     match label::ensure(tx, project, names, now).await {
         Ok(labels) => Ok(Some(labels)),
         Err(LabelError::Store(error)) => Err(error.into()),
-        Err(error) => Err(TaskError::Invalid(vec![FieldError::new(format!("{at}/labels"), error.to_string())])),
+        Err(error) => Err(TaskError::Invalid(vec![FieldError::new(
+            format!("{at}/labels"),
+            error.to_string(),
+        )])),
     }
 }
 
@@ -381,9 +316,18 @@ async fn known_assignees(tx: &Tx, task: &Task, effect: &Effect, at: &str) -> Res
     let members = member::members_among(tx, task.project_id, &effect.newly_assigned).await?;
     let strangers: Vec<FieldError> = (effect.newly_assigned.iter())
         .filter(|user| !members.contains(user))
-        .map(|user| FieldError::new(format!("{at}/assignee_ids"), format!("{user} is not a member of this project")))
+        .map(|user| {
+            FieldError::new(
+                format!("{at}/assignee_ids"),
+                format!("{user} is not a member of this project"),
+            )
+        })
         .collect();
-    if strangers.is_empty() { Ok(()) } else { Err(TaskError::Invalid(strangers)) }
+    if strangers.is_empty() {
+        Ok(())
+    } else {
+        Err(TaskError::Invalid(strangers))
+    }
 }
 
 async fn insert(tx: &Tx, task: &Task) -> Result<(), DbErr> {
@@ -441,7 +385,7 @@ async fn update(tx: &Tx, task: &Task) -> Result<(), DbErr> {
 }
 
 /// The task as clients get it.
-fn answer(task: &Task) -> Result<String, DbErr> {
+pub(super) fn answer(task: &Task) -> Result<String, DbErr> {
     serde_json::to_string(task).map_err(|error| DbErr::Custom(format!("task as JSON: {error}")))
 }
 
@@ -452,7 +396,13 @@ async fn set_assignees(tx: &Tx, task: &Task) -> Result<(), DbErr> {
 
 async fn set_labels(tx: &Tx, task: TaskId, labels: &[(LabelId, String)]) -> Result<(), DbErr> {
     let ids: Vec<LabelId> = labels.iter().map(|(id, _)| *id).collect();
-    set(tx, "INSERT INTO task_labels (task_id, label_id) SELECT $1, value FROM ", task, &ids).await
+    set(
+        tx,
+        "INSERT INTO task_labels (task_id, label_id) SELECT $1, value FROM ",
+        task,
+        &ids,
+    )
+    .await
 }
 
 async fn set<T: serde::Serialize>(tx: &Tx, sql: &str, task: TaskId, ids: &[T]) -> Result<(), DbErr> {
@@ -461,11 +411,21 @@ async fn set<T: serde::Serialize>(tx: &Tx, sql: &str, task: TaskId, ids: &[T]) -
     }
     let backend = tx.get_database_backend();
     let sql = format!("{sql}{}", json_list::table(backend, "$2"));
-    tx.execute_raw(Statement::from_sql_and_values(backend, sql, [task.into(), json_list::value(ids).into()])).await?;
+    tx.execute_raw(Statement::from_sql_and_values(
+        backend,
+        sql,
+        [task.into(), json_list::value(ids).into()],
+    ))
+    .await?;
     Ok(())
 }
 
 async fn forget(tx: &Tx, sql: &str, task: TaskId) -> Result<(), DbErr> {
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, [task.into()])).await?;
+    tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        sql,
+        [task.into()],
+    ))
+    .await?;
     Ok(())
 }

@@ -74,7 +74,13 @@ pub async fn list(
     limit: u64,
 ) -> Result<Lines, AccessError> {
     let backend = db.get_database_backend();
-    let mut query = Query { backend, from: String::new(), member: "", conditions: Vec::new(), values: Vec::new() };
+    let mut query = Query {
+        backend,
+        from: String::new(),
+        member: "",
+        conditions: Vec::new(),
+        values: Vec::new(),
+    };
     query.scope(scope);
     query.filter(filter);
     let expression = match sort.key {
@@ -91,7 +97,9 @@ pub async fn list(
             Place::Text(text) => Value::from(text.as_str()),
         });
         let seq = query.value(*seq);
-        query.conditions.push(format!("({expression}, t.seq) {beyond} ({place}, {seq})"));
+        query
+            .conditions
+            .push(format!("({expression}, t.seq) {beyond} ({place}, {seq})"));
     }
     // One more than asked for shows whether the list goes on.
     let rows = query.value(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1));
@@ -109,7 +117,9 @@ pub async fn list(
         query.conditions.join(" AND "),
         query.member,
     );
-    let row = db.query_one_raw(Statement::from_sql_and_values(backend, sql, query.values)).await?;
+    let row = db
+        .query_one_raw(Statement::from_sql_and_values(backend, sql, query.values))
+        .await?;
     let text: Option<String> = row.ok_or(AccessError::NotFound)?.try_get_by_index(0)?;
     Ok(lines(&text.unwrap_or_default(), sort, limit)?)
 }
@@ -118,7 +128,10 @@ pub async fn list(
 fn lines(text: &str, sort: Sort, limit: u64) -> Result<Lines, DbErr> {
     let unreadable = || DbErr::Type("a line of a page".to_owned());
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut page = Lines { json: String::with_capacity(text.len()), next: None };
+    let mut page = Lines {
+        json: String::with_capacity(text.len()),
+        next: None,
+    };
     let mut last = None;
     for (count, line) in text.split_terminator('\n').enumerate() {
         if count == limit {
@@ -177,7 +190,9 @@ impl Query {
                  JOIN projects p ON p.id = t.project_id
                  JOIN members m ON m.project_id = t.project_id AND m.user_id = a.user_id"
                     .clone_into(&mut self.from);
-                self.with(user, |place| format!("a.user_id = {place} AND m.removed_at IS NULL AND p.archived_at IS NULL"));
+                self.with(user, |place| {
+                    format!("a.user_id = {place} AND m.removed_at IS NULL AND p.archived_at IS NULL")
+                });
             }
         }
     }
@@ -191,13 +206,22 @@ impl Query {
             });
         }
         if !filter.priority.is_empty() {
-            let ranks: Vec<String> = filter.priority.iter().map(|priority| priority.rank().to_string()).collect();
+            let ranks: Vec<String> = filter
+                .priority
+                .iter()
+                .map(|priority| priority.rank().to_string())
+                .collect();
             self.with(json_list::value(&ranks), |place| {
-                format!("CAST(t.priority AS TEXT) IN (SELECT value FROM {})", json_list::table(backend, place))
+                format!(
+                    "CAST(t.priority AS TEXT) IN (SELECT value FROM {})",
+                    json_list::table(backend, place)
+                )
             });
         }
         if let Some(user) = filter.assignee {
-            self.with(user, |place| format!("t.id IN (SELECT task_id FROM task_assignees WHERE user_id = {place})"));
+            self.with(user, |place| {
+                format!("t.id IN (SELECT task_id FROM task_assignees WHERE user_id = {place})")
+            });
         }
         if let Some(label) = &filter.label {
             self.with(label.as_str(), |place| {

@@ -47,7 +47,12 @@ impl ActiveModelBehavior for ActiveModel {}
 pub async fn lock_address(tx: &database::Tx, address_key: &str) -> Result<(), DbErr> {
     if tx.get_database_backend() == DbBackend::Postgres {
         let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [address_key.into()])).await?;
+        tx.execute_raw(Statement::from_sql_and_values(
+            DbBackend::Postgres,
+            sql,
+            [address_key.into()],
+        ))
+        .await?;
     }
     Ok(())
 }

@@ -12,14 +12,33 @@ async fn the_activity_tells_what_was_done_by_whom_the_newest_first() {
     let base = format!("/v1/projects/{id}");
     add(&ada, &id, "Bruno", "viewer").await;
     let invitation = text(&add(&ada, &id, "Chiyo", "member").await["invitation_id"]);
-    ada.patch(format!("{base}/members/{}", bruno.id), json!({ "role": "admin" })).await.expect(200);
-    bruno.request("PATCH", &base).header("If-Match", "*").json(&json!({ "name": "Artemis" })).send().await.expect(200);
-    bruno.delete(format!("{base}/invitations/{invitation}")).await.expect(204);
+    ada.patch(format!("{base}/members/{}", bruno.id), json!({ "role": "admin" }))
+        .await
+        .expect(200);
+    bruno
+        .request("PATCH", &base)
+        .header("If-Match", "*")
+        .json(&json!({ "name": "Artemis" }))
+        .send()
+        .await
+        .expect(200);
+    bruno
+        .delete(format!("{base}/invitations/{invitation}"))
+        .await
+        .expect(204);
     bruno.delete(format!("{base}/members/{}", bruno.id)).await.expect(204);
 
     let entries = walk(&ada, &format!("{base}/activity"), 2).await;
-    let told: Vec<_> =
-        entries.iter().map(|entry| (text(&entry["kind"]), text(&entry["actor_name"]), text(&entry["subject_id"]))).collect();
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            (
+                text(&entry["kind"]),
+                text(&entry["actor_name"]),
+                text(&entry["subject_id"]),
+            )
+        })
+        .collect();
     let expected = [
         ("member.removed", "Bruno", bruno.id.to_string()),
         ("invitation.withdrawn", "Bruno", invitation.clone()),
@@ -31,7 +50,10 @@ async fn the_activity_tells_what_was_done_by_whom_the_newest_first() {
     ];
     let expected = expected.map(|(kind, actor, subject)| (kind.to_owned(), actor.to_owned(), subject));
     assert_eq!(told, expected);
-    assert_eq!(entries[3]["data"], json!({ "role": "admin", "previous_role": "viewer" }));
+    assert_eq!(
+        entries[3]["data"],
+        json!({ "role": "admin", "previous_role": "viewer" })
+    );
     assert_eq!(entries[2]["data"], json!({ "changed": ["name"] }));
 }
 

@@ -1,6 +1,18 @@
 //! The OpenAPI document, and who may call what is in it.
 
-use crate::team::{App, add, person, project_of};
+use chassis::Service;
+use project::Project;
+use serde_json::json;
+
+use crate::{
+    team::{App, text},
+    work::Team,
+};
+
+#[test]
+fn the_committed_openapi_document_is_the_one_that_is_served() {
+    testkit::openapi::check_committed(Project::NAME, &Project::document());
+}
 
 #[tokio::test]
 async fn every_operation_is_guarded_as_the_access_table_says() {
@@ -10,9 +22,23 @@ async fn every_operation_is_guarded_as_the_access_table_says() {
 
 #[tokio::test]
 async fn nothing_of_somebody_elses_project_can_be_reached() {
-    let app = App::start().await;
-    let ada = person(&app, "Ada").await;
-    let id = project_of(&ada, "Apollo").await;
-    add(&ada, &id, "Bruno", "member").await;
-    app.check_foreign(&[("/v1/projects/{id}", &format!("/v1/projects/{id}"))]).await;
+    let team = Team::start().await;
+    let task = team.task("Fix the valve").await;
+    let comments = format!("/v1/tasks/{task}/comments");
+    let comment = text(
+        &team
+            .ada
+            .post(&comments, json!({ "body": "Which one?" }))
+            .await
+            .expect(201)
+            .json["id"],
+    );
+    let (project, task) = (format!("/v1/projects/{}", team.project), format!("/v1/tasks/{task}"));
+    let comment = format!("/v1/comments/{comment}");
+    let owned = [
+        ("/v1/projects/{id}", &*project),
+        ("/v1/tasks/{id}", &*task),
+        ("/v1/comments/{id}", &*comment),
+    ];
+    team.app.check_foreign(&owned).await;
 }

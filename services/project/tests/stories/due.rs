@@ -16,7 +16,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// A task of Ada's for Bruno that is due so many hours from now.
 async fn due_in(team: &Team, hours: u32) -> Value {
     let due = (team.app.clock.now() + HOUR * hours).to_string();
-    team.task_with(json!({ "title": format!("in {hours}"), "due_at": due, "assignee_ids": [team.bruno.id.to_string()] })).await
+    team.task_with(
+        json!({ "title": format!("in {hours}"), "due_at": due, "assignee_ids": [team.bruno.id.to_string()] }),
+    )
+    .await
 }
 
 async fn announced(team: &Team) -> Vec<TaskDueSoon> {
@@ -32,11 +35,22 @@ async fn a_task_is_announced_once_when_its_due_time_comes_near() {
     team.app.clock.advance(HOUR * 7);
     let events = announced(&team).await;
     assert_eq!(events.len(), 1);
-    assert_eq!((events[0].task_id.to_string(), events[0].title.as_str()), (text(&task["id"]), "in 30"));
-    assert_eq!((events[0].due_at.to_string(), &events[0].user_ids), (text(&task["due_at"]), &vec![team.bruno.id]));
+    assert_eq!(
+        (events[0].task_id.to_string(), events[0].title.as_str()),
+        (text(&task["id"]), "in 30")
+    );
+    assert_eq!(
+        (events[0].due_at.to_string(), &events[0].user_ids),
+        (text(&task["due_at"]), &vec![team.bruno.id])
+    );
     team.app.clock.advance(HOUR);
     assert_eq!(announced(&team).await.len(), 1, "and never again");
-    let read = team.ada.get(format!("/v1/tasks/{}", text(&task["id"]))).await.expect(200).json;
+    let read = team
+        .ada
+        .get(format!("/v1/tasks/{}", text(&task["id"])))
+        .await
+        .expect(200)
+        .json;
     assert_eq!(read, task, "it is no change of the task");
 }
 
@@ -47,7 +61,11 @@ async fn another_due_time_is_announced_again() {
     assert_eq!(announced(&team).await.len(), 1);
     let later = (team.app.clock.now() + HOUR * 2).to_string();
     let path = format!("/v1/tasks/{}", text(&task["id"]));
-    team.ada.patch(path, json!({ "due_at": later })).header("if-match", "*").await.expect(200);
+    team.ada
+        .patch(path, json!({ "due_at": later }))
+        .header("if-match", "*")
+        .await
+        .expect(200);
     let events = announced(&team).await;
     assert_eq!((events.len(), events[1].due_at.to_string()), (2, later));
 }
@@ -59,13 +77,25 @@ async fn what_is_done_late_or_put_away_is_not_announced() {
     team.task_with(json!({ "title": "late", "due_at": past })).await;
     let done = due_in(&team, 1).await;
     let path = format!("/v1/tasks/{}", text(&done["id"]));
-    team.ada.patch(&path, json!({ "status": "cancelled" })).header("if-match", "*").await.expect(200);
+    team.ada
+        .patch(&path, json!({ "status": "cancelled" }))
+        .header("if-match", "*")
+        .await
+        .expect(200);
     assert!(announced(&team).await.is_empty());
-    team.ada.patch(&path, json!({ "status": "todo" })).header("if-match", "*").await.expect(200);
+    team.ada
+        .patch(&path, json!({ "status": "todo" }))
+        .header("if-match", "*")
+        .await
+        .expect(200);
     team.archive().await;
     assert!(announced(&team).await.is_empty());
     let project = format!("/v1/projects/{}", team.project);
-    team.ada.patch(project, json!({ "archived": false })).header("if-match", "*").await.expect(200);
+    team.ada
+        .patch(project, json!({ "archived": false }))
+        .header("if-match", "*")
+        .await
+        .expect(200);
     assert_eq!(announced(&team).await.len(), 1, "reopened, in an active project");
 }
 
@@ -73,10 +103,19 @@ async fn what_is_done_late_or_put_away_is_not_announced() {
 async fn without_assignees_its_maker_hears_of_it_and_who_left_hears_nothing() {
     let team = Team::start().await;
     let due = (team.app.clock.now() + HOUR).to_string();
-    team.bruno.post(team.tasks(), json!({ "title": "A", "due_at": due })).await.expect(201);
+    team.bruno
+        .post(team.tasks(), json!({ "title": "A", "due_at": due }))
+        .await
+        .expect(201);
     assert_eq!(announced(&team).await[0].user_ids, [team.bruno.id]);
-    team.bruno.post(team.tasks(), json!({ "title": "B", "due_at": due })).await.expect(201);
-    team.ada.delete(format!("/v1/projects/{}/members/{}", team.project, team.bruno.id)).await.expect(204);
+    team.bruno
+        .post(team.tasks(), json!({ "title": "B", "due_at": due }))
+        .await
+        .expect(201);
+    team.ada
+        .delete(format!("/v1/projects/{}/members/{}", team.project, team.bruno.id))
+        .await
+        .expect(204);
     assert_eq!(announced(&team).await.len(), 1);
 }
 
@@ -95,7 +134,11 @@ async fn many_due_tasks_are_announced_in_batches_and_two_schedulers_do_not_doubl
             while claim().await.unwrap() > 0 {}
         }
     );
-    let mut tasks: Vec<String> = announced(&team).await.iter().map(|event| event.task_id.to_string()).collect();
+    let mut tasks: Vec<String> = announced(&team)
+        .await
+        .iter()
+        .map(|event| event.task_id.to_string())
+        .collect();
     assert_eq!(tasks.len(), 410);
     tasks.sort();
     tasks.dedup();

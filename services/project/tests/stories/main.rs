@@ -9,6 +9,7 @@ mod due;
 mod invitations;
 mod labels;
 mod members;
+mod project_lists;
 mod projects;
 mod search;
 mod task_lists;

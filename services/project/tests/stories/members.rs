@@ -15,18 +15,36 @@ async fn somebody_with_an_account_is_a_member_at_once() {
     let id = project_of(&ada, "Apollo").await;
     let body = json!({ "email": " BRUNO@Example.com", "role": "member" });
     let answer = ada.post(format!("/v1/projects/{id}/members"), body).await.expect(201);
-    assert_eq!(answer.header("location"), Some(format!("/v1/projects/{id}/members/{}", bruno.id).as_str()));
+    assert_eq!(
+        answer.header("location"),
+        Some(format!("/v1/projects/{id}/members/{}", bruno.id).as_str())
+    );
     assert_eq!(answer.header("etag"), Some("\"v1\""));
     let member = answer.json;
-    assert_eq!((&member["status"], &member["invitation_id"]), (&json!("active"), &Value::Null));
-    assert_eq!((&member["user_id"], &member["role"]), (&json!(bruno.id), &json!("member")));
-    assert_eq!((&member["handle"], &member["display_name"]), (&json!("bruno"), &json!("Bruno")));
+    assert_eq!(
+        (&member["status"], &member["invitation_id"]),
+        (&json!("active"), &Value::Null)
+    );
+    assert_eq!(
+        (&member["user_id"], &member["role"]),
+        (&json!(bruno.id), &json!("member"))
+    );
+    assert_eq!(
+        (&member["handle"], &member["display_name"]),
+        (&json!("bruno"), &json!("Bruno"))
+    );
     assert_eq!(member["email"], "bruno@example.com", "the owner's own spelling");
 
-    assert_eq!(bruno.get(format!("/v1/projects/{id}")).await.expect(200).json["role"], "member");
+    assert_eq!(
+        bruno.get(format!("/v1/projects/{id}")).await.expect(200).json["role"],
+        "member"
+    );
     assert!(app.published_of::<MemberInvited>().await.is_empty());
     let added = app.published_of::<MemberAdded>().await.pop().unwrap();
-    assert_eq!((added.user_id, added.role.as_str(), added.actor_id, added.version), (bruno.id, "member", ada.id, 1));
+    assert_eq!(
+        (added.user_id, added.role.as_str(), added.actor_id, added.version),
+        (bruno.id, "member", ada.id, 1)
+    );
     assert_eq!(added.project_name, "Apollo");
 }
 
@@ -51,7 +69,12 @@ async fn a_member_added_twice_at_once_is_added_once() {
     let ada = person(&app, "Ada").await;
     person(&app, "Bruno").await;
     let id = project_of(&ada, "Apollo").await;
-    let add = || ada.post(format!("/v1/projects/{id}/members"), json!({ "email": "bruno@example.com", "role": "viewer" }));
+    let add = || {
+        ada.post(
+            format!("/v1/projects/{id}/members"),
+            json!({ "email": "bruno@example.com", "role": "viewer" }),
+        )
+    };
     let (one, two) = tokio::join!(add(), add());
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
@@ -64,11 +87,22 @@ async fn a_disabled_account_cannot_be_added_until_it_is_enabled() {
     let app = App::start().await;
     let (ada, bruno) = (person(&app, "Ada").await, person(&app, "Bruno").await);
     let id = project_of(&ada, "Apollo").await;
-    app.deliver(&UserDisabled { user_id: bruno.id, version: 2 }).await;
+    app.deliver(&UserDisabled {
+        user_id: bruno.id,
+        version: 2,
+    })
+    .await;
     let body = json!({ "email": "bruno@example.com", "role": "member" });
     let path = format!("/v1/projects/{id}/members");
-    assert_eq!(ada.post(&path, body.clone()).await.expect(409).problem(), "account-disabled");
-    app.deliver(&UserEnabled { user_id: bruno.id, version: 3 }).await;
+    assert_eq!(
+        ada.post(&path, body.clone()).await.expect(409).problem(),
+        "account-disabled"
+    );
+    app.deliver(&UserEnabled {
+        user_id: bruno.id,
+        version: 3,
+    })
+    .await;
     ada.post(&path, body).await.expect(201);
 }
 
@@ -97,14 +131,21 @@ async fn what_a_member_may_do_to_others_depends_on_both_roles() {
                 ada.post(&path, invite).await.expect(201);
             }
             let member = format!("{path}/{}", other.id);
-            actor.patch(&member, json!({ "role": target })).await.expect(status(200));
+            actor
+                .patch(&member, json!({ "role": target }))
+                .await
+                .expect(status(200));
             if role == "admin" && target != "owner" {
                 actor.patch(&member, json!({ "role": "owner" })).await.expect(403);
             }
             actor.delete(&member).await.expect(status(204));
         }
         let invitations = actor.get(format!("/v1/projects/{id}/invitations")).await;
-        assert_eq!(invitations.status, if matches!(role, "admin" | "owner") { 200 } else { 403 }, "{role}");
+        assert_eq!(
+            invitations.status,
+            if matches!(role, "admin" | "owner") { 200 } else { 403 },
+            "{role}"
+        );
         actor.delete(format!("{path}/{}", actor.id)).await.expect(204);
         actor.get(&path).await.expect(404);
     }
@@ -118,16 +159,33 @@ async fn a_role_is_changed_with_the_version_that_was_seen_when_one_is_named() {
     add(&ada, &id, "Bruno", "viewer").await;
     let path = format!("/v1/projects/{id}/members/{}", bruno.id);
     let change = |tag: &'static str, role: &'static str| {
-        ada.request("PATCH", &path).header("If-Match", tag).json(&json!({ "role": role })).send()
+        ada.request("PATCH", &path)
+            .header("If-Match", tag)
+            .json(&json!({ "role": role }))
+            .send()
     };
     let answer = change("\"v1\"", "member").await.expect(200);
-    assert_eq!((answer.header("etag"), &answer.json["role"]), (Some("\"v2\""), &json!("member")));
-    assert_eq!(change("\"v1\"", "admin").await.expect(412).problem(), "precondition-failed");
+    assert_eq!(
+        (answer.header("etag"), &answer.json["role"]),
+        (Some("\"v2\""), &json!("member"))
+    );
+    assert_eq!(
+        change("\"v1\"", "admin").await.expect(412).problem(),
+        "precondition-failed"
+    );
     ada.patch(&path, json!({ "role": "admin" })).await.expect(200);
     ada.patch(&path, json!({ "role": "admin" })).await.expect(200);
-    let told: Vec<_> =
-        app.published_of::<MemberRoleChanged>().await.into_iter().map(|event| (event.role, event.version)).collect();
-    assert_eq!(told, [("member".to_owned(), 2), ("admin".to_owned(), 3)], "the same role again is no news");
+    let told: Vec<_> = app
+        .published_of::<MemberRoleChanged>()
+        .await
+        .into_iter()
+        .map(|event| (event.role, event.version))
+        .collect();
+    assert_eq!(
+        told,
+        [("member".to_owned(), 2), ("admin".to_owned(), 3)],
+        "the same role again is no news"
+    );
 }
 
 #[tokio::test]
@@ -163,7 +221,10 @@ async fn the_last_owner_can_neither_leave_nor_be_demoted() {
     let adas = format!("/v1/projects/{id}/members/{}", ada.id);
     let brunos = format!("/v1/projects/{id}/members/{}", bruno.id);
     assert_eq!(ada.delete(&adas).await.expect(409).problem(), "last-owner");
-    assert_eq!(ada.patch(&adas, json!({ "role": "admin" })).await.expect(409).problem(), "last-owner");
+    assert_eq!(
+        ada.patch(&adas, json!({ "role": "admin" })).await.expect(409).problem(),
+        "last-owner"
+    );
 
     ada.patch(&brunos, json!({ "role": "owner" })).await.expect(200);
     ada.patch(&adas, json!({ "role": "viewer" })).await.expect(200);
@@ -199,8 +260,11 @@ async fn of_two_owners_who_demote_each_other_at_once_one_stays() {
         add(&ada, &id, "Bruno", "owner").await;
         let path = format!("/v1/projects/{id}/members");
         let (one, two) = tokio::join!(
-            ada.patch(format!("{path}/{}", bruno.id), json!({ "role": "viewer" })).send(),
-            bruno.patch(format!("{path}/{}", ada.id), json!({ "role": "viewer" })).send()
+            ada.patch(format!("{path}/{}", bruno.id), json!({ "role": "viewer" }))
+                .send(),
+            bruno
+                .patch(format!("{path}/{}", ada.id), json!({ "role": "viewer" }))
+                .send()
         );
         let mut statuses = [one.status, two.status];
         statuses.sort_unstable();
@@ -214,10 +278,18 @@ async fn an_owner_whose_account_is_disabled_does_not_count() {
     let (ada, bruno) = (person(&app, "Ada").await, person(&app, "Bruno").await);
     let id = project_of(&ada, "Apollo").await;
     add(&ada, &id, "Bruno", "owner").await;
-    app.deliver(&UserDisabled { user_id: bruno.id, version: 2 }).await;
+    app.deliver(&UserDisabled {
+        user_id: bruno.id,
+        version: 2,
+    })
+    .await;
     let path = format!("/v1/projects/{id}/members/{}", ada.id);
     assert_eq!(ada.delete(&path).await.expect(409).problem(), "last-owner");
-    app.deliver(&UserEnabled { user_id: bruno.id, version: 3 }).await;
+    app.deliver(&UserEnabled {
+        user_id: bruno.id,
+        version: 3,
+    })
+    .await;
     ada.delete(&path).await.expect(204);
 }
 
@@ -244,9 +316,20 @@ async fn a_member_that_is_not_in_the_project_is_not_found() {
     let app = App::start().await;
     let (ada, bruno) = (person(&app, "Ada").await, person(&app, "Bruno").await);
     let id = project_of(&ada, "Apollo").await;
-    for user in [bruno.id.to_string(), contracts::id::UserId::new().to_string(), "nobody".to_owned(), id.clone()] {
+    for user in [
+        bruno.id.to_string(),
+        contracts::id::UserId::new().to_string(),
+        "nobody".to_owned(),
+        id.clone(),
+    ] {
         let path = format!("/v1/projects/{id}/members/{user}");
-        assert_eq!(ada.patch(&path, json!({ "role": "viewer" })).await.expect(404).problem(), "member-not-found");
+        assert_eq!(
+            ada.patch(&path, json!({ "role": "viewer" }))
+                .await
+                .expect(404)
+                .problem(),
+            "member-not-found"
+        );
         assert_eq!(ada.delete(&path).await.expect(404).problem(), "member-not-found");
     }
 }
@@ -263,19 +346,32 @@ async fn bad_input_is_told_by_field_and_nobody_is_added() {
         (json!({ "email": "", "role": "boss" }), vec!["#/email", "#/role"]),
         (json!({ "email": "ada", "role": "viewer" }), vec!["#/email"]),
         (json!({ "email": long, "role": "viewer" }), vec!["#/email"]),
-        (json!({ "email": "a\u{0}@example.com", "role": "viewer" }), vec!["#/email"]),
+        (
+            json!({ "email": "a\u{0}@example.com", "role": "viewer" }),
+            vec!["#/email"],
+        ),
         (json!({ "email": "chiyo@example.com", "role": "Owner" }), vec!["#/role"]),
         (json!({ "email": "chiyo@example.com", "role": 3 }), vec!["#/role"]),
         (json!({ "email": "chiyo@example.com", "role": null }), vec!["#/role"]),
-        (json!({ "email": ["chiyo@example.com"], "role": "viewer" }), vec!["#/email"]),
-        (json!({ "email": "chiyo@example.com", "role": "viewer", "note": "hi" }), vec!["#/note"]),
+        (
+            json!({ "email": ["chiyo@example.com"], "role": "viewer" }),
+            vec!["#/email"],
+        ),
+        (
+            json!({ "email": "chiyo@example.com", "role": "viewer", "note": "hi" }),
+            vec!["#/note"],
+        ),
     ] {
         let answer = ada.post(&path, body.clone()).await.expect(422);
         assert_eq!(answer.problem(), "validation-failed", "{body}");
         assert_eq!(answer.wrong(), wrong, "{body}");
     }
     let own = format!("{path}/{}", ada.id);
-    for body in [json!({ "role": "" }), json!({ "role": "boss" }), json!({ "role": null })] {
+    for body in [
+        json!({ "role": "" }),
+        json!({ "role": "boss" }),
+        json!({ "role": null }),
+    ] {
         assert_eq!(ada.patch(&own, body).await.expect(422).wrong(), ["#/role"]);
     }
     assert_eq!(walk(&ada, &path, 10).await.len(), 1);
@@ -292,10 +388,16 @@ async fn a_member_added_twice_with_one_key_is_added_once() {
     let add = |project: &str, email: &str| {
         let body = json!({ "email": email, "role": "viewer" });
         let path = format!("/v1/projects/{project}/members");
-        ada.request("POST", path).header("Idempotency-Key", "k").json(&body).send()
+        ada.request("POST", path)
+            .header("Idempotency-Key", "k")
+            .json(&body)
+            .send()
     };
     let first = add(&one, "bruno@example.com").await.expect(201);
     assert_eq!(add(&one, "bruno@example.com").await.expect(201).json, first.json);
-    assert_eq!(add(&other, "bruno@example.com").await.expect(422).problem(), "idempotency-key-reused");
+    assert_eq!(
+        add(&other, "bruno@example.com").await.expect(422).problem(),
+        "idempotency-key-reused"
+    );
     assert_eq!(app.published_of::<MemberAdded>().await.len(), 3);
 }

@@ -13,7 +13,8 @@ async fn every_filter_shows_what_it_says_and_filters_add_up() {
     let (ada, bruno) = (team.ada.id.to_string(), team.bruno.id.to_string());
     let body = json!({ "title": "A", "status": "done", "priority": "low", "assignee_ids": [ada], "labels": ["Red"] });
     team.task_with(body).await;
-    let body = json!({ "title": "B", "priority": "high", "assignee_ids": [ada, bruno], "due_at": "2031-01-01T00:00:00Z" });
+    let body =
+        json!({ "title": "B", "priority": "high", "assignee_ids": [ada, bruno], "due_at": "2031-01-01T00:00:00Z" });
     team.task_with(body).await;
     let body = json!({ "title": "C", "due_at": "2031-02-01T00:00:00Z", "labels": ["red", "blue"] });
     team.bruno.post(team.tasks(), body).await.expect(201);
@@ -30,7 +31,10 @@ async fn every_filter_shows_what_it_says_and_filters_add_up() {
         ("label=green", vec![]),
         ("due_before=2031-01-15T00:00:00Z", vec!["B"]),
         ("due_after=2031-01-15T00:00:00%2B01:00", vec!["C"]),
-        ("due_after=2031-01-01T00:00:00Z&due_before=2031-02-01T00:00:00Z", vec!["B"]),
+        (
+            "due_after=2031-01-01T00:00:00Z&due_before=2031-02-01T00:00:00Z",
+            vec!["B"],
+        ),
         ("updated_since=2001-01-01T00:00:00Z", vec!["A", "B", "C"]),
         ("updated_since=2101-01-01T00:00:00Z", vec![]),
         ("label=red&status=todo", vec!["C"]),
@@ -50,11 +54,16 @@ async fn each_order_is_total_and_the_same_page_by_page_and_all_at_once() {
         ("D", "none", None),
         ("E", "medium", Some("2031-01-01T00:00:00Z")),
     ] {
-        team.task_with(json!({ "title": title, "priority": priority, "due_at": due })).await;
+        team.task_with(json!({ "title": title, "priority": priority, "due_at": due }))
+            .await;
     }
     let first = team.ada.get(format!("{}?limit=1", team.tasks())).await.expect(200).json;
     let path = format!("/v1/tasks/{}", text(&first["items"][0]["id"]));
-    team.ada.patch(path, json!({ "description": "changed last" })).header("if-match", "*").await.expect(200);
+    team.ada
+        .patch(path, json!({ "description": "changed last" }))
+        .header("if-match", "*")
+        .await
+        .expect(200);
     for (sort, expected) in [
         ("position", "ABCDE"),
         ("-position", "EDCBA"),
@@ -69,7 +78,11 @@ async fn each_order_is_total_and_the_same_page_by_page_and_all_at_once() {
     ] {
         let query = format!("{}?sort={sort}", team.tasks());
         for limit in [1, 2, 3, 5] {
-            let found: String = walk(&team.ada, &query, limit).await.iter().map(|task| text(&task["title"])).collect();
+            let found: String = walk(&team.ada, &query, limit)
+                .await
+                .iter()
+                .map(|task| text(&task["title"]))
+                .collect();
             assert_eq!(found, expected, "{sort}, {limit} at a time");
         }
     }
@@ -81,10 +94,19 @@ async fn a_task_that_appears_while_somebody_pages_is_neither_shown_twice_nor_pus
     for title in ["A", "B", "C"] {
         team.task(title).await;
     }
-    let page = team.ada.get(format!("{}?sort=-created_at&limit=2", team.tasks())).await.expect(200).json;
+    let page = team
+        .ada
+        .get(format!("{}?sort=-created_at&limit=2", team.tasks()))
+        .await
+        .expect(200)
+        .json;
     assert_eq!(titles(&page["items"]), ["C", "B"]);
     team.task("D").await;
-    let next = format!("{}?sort=-created_at&limit=2&cursor={}", team.tasks(), text(&page["next_cursor"]));
+    let next = format!(
+        "{}?sort=-created_at&limit=2&cursor={}",
+        team.tasks(),
+        text(&page["next_cursor"])
+    );
     assert_eq!(titles(&team.ada.get(next).await.expect(200).json["items"]), ["A"]);
 }
 
@@ -106,20 +128,41 @@ async fn a_cursor_belongs_to_one_list_with_one_filter_and_one_order() {
         format!("{}?cursor=%00%ff", team.tasks()),
     ] {
         let refused = team.ada.get(&path).await.expect(400);
-        assert_eq!((refused.problem(), refused.wrong()), ("malformed-request", vec!["?cursor"]), "{path}");
+        assert_eq!(
+            (refused.problem(), refused.wrong()),
+            ("malformed-request", vec!["?cursor"]),
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn nonsense_in_a_query_is_told_parameter_by_parameter() {
     let team = Team::start().await;
-    let query = "status=open&priority=&assignee=ada&label=&due_before=soon&due_after=1&updated_since=x&q=%20&sort=title";
+    let query =
+        "status=open&priority=&assignee=ada&label=&due_before=soon&due_after=1&updated_since=x&q=%20&sort=title";
     let refused = team.ada.get(format!("{}?{query}", team.tasks())).await.expect(422);
-    let expected =
-        ["?status", "?priority", "?assignee", "?due_before", "?due_after", "?updated_since", "?q", "?label", "?sort"];
-    assert_eq!((refused.problem(), refused.wrong()), ("validation-failed", expected.to_vec()));
+    let expected = [
+        "?status",
+        "?priority",
+        "?assignee",
+        "?due_before",
+        "?due_after",
+        "?updated_since",
+        "?q",
+        "?label",
+        "?sort",
+    ];
+    assert_eq!(
+        (refused.problem(), refused.wrong()),
+        ("validation-failed", expected.to_vec())
+    );
     for limit in ["0", "201"] {
-        let refused = team.ada.get(format!("{}?limit={limit}", team.tasks())).await.expect(422);
+        let refused = team
+            .ada
+            .get(format!("{}?limit={limit}", team.tasks()))
+            .await
+            .expect(422);
         assert_eq!(refused.wrong(), ["?limit"]);
     }
     assert!([400, 422].contains(&team.ada.get(format!("{}?limit=ten", team.tasks())).await.status));
@@ -128,10 +171,14 @@ async fn nonsense_in_a_query_is_told_parameter_by_parameter() {
 #[tokio::test]
 async fn words_find_tasks_of_the_project_and_no_operator_breaks_the_query() {
     let team = Team::start().await;
-    team.task_with(json!({ "title": "Fix the valve", "description": "It leaks above four bar: see pump-7/B." })).await;
+    team.task_with(json!({ "title": "Fix the valve", "description": "It leaks above four bar: see pump-7/B." }))
+        .await;
     team.task("Größe prüfen").await;
     let other = project_of(&team.ada, "Other").await;
-    team.ada.post(format!("/v1/projects/{other}/tasks"), json!({ "title": "valve" })).await.expect(201);
+    team.ada
+        .post(format!("/v1/projects/{other}/tasks"), json!({ "title": "valve" }))
+        .await
+        .expect(201);
     for (q, expected) in [
         ("valve", vec!["Fix the valve"]),
         ("VAL", vec!["Fix the valve"]),
@@ -159,30 +206,48 @@ async fn my_tasks_are_those_i_work_on_in_active_projects_of_mine_the_first_due_f
     let bruno = team.bruno.id.to_string();
     let other = project_of(&team.ada, "Other").await;
     add(&team.ada, &other, "Bruno", "viewer").await;
-    let task = |title: &str, due: Option<&str>, status: &str| {
-        json!({ "title": title, "due_at": due, "status": status, "assignee_ids": [bruno] })
-    };
+    let task = |title: &str, due: Option<&str>, status: &str| json!({ "title": title, "due_at": due, "status": status, "assignee_ids": [bruno] });
     team.task_with(task("never due", None, "todo")).await;
-    team.task_with(task("late", Some("2032-01-01T00:00:00Z"), "in_review")).await;
+    team.task_with(task("late", Some("2032-01-01T00:00:00Z"), "in_review"))
+        .await;
     team.task_with(task("done", Some("2030-01-01T00:00:00Z"), "done")).await;
     team.task("not mine").await;
     let early = task("early", Some("2031-01-01T00:00:00Z"), "todo");
-    team.ada.post(format!("/v1/projects/{other}/tasks"), early).await.expect(201);
+    team.ada
+        .post(format!("/v1/projects/{other}/tasks"), early)
+        .await
+        .expect(201);
 
-    let mine = async |query: &str| {
-        titles(&team.bruno.get(format!("/v1/me/tasks{query}")).await.expect(200).json["items"])
-    };
+    let mine =
+        async |query: &str| titles(&team.bruno.get(format!("/v1/me/tasks{query}")).await.expect(200).json["items"]);
     assert_eq!(mine("").await, ["early", "late", "never due"]);
     assert_eq!(mine("?due_before=2031-06-01T00:00:00Z").await, ["early"]);
     assert_eq!(mine("?status=done").await, ["done"]);
     let walked = walk(&team.bruno, "/v1/me/tasks", 1).await;
-    assert_eq!(walked.iter().map(|task| text(&task["title"])).collect::<Vec<_>>(), ["early", "late", "never due"]);
-    assert_eq!(team.bruno.get("/v1/me/tasks?status=x").await.expect(422).wrong(), ["?status"]);
+    assert_eq!(
+        walked.iter().map(|task| text(&task["title"])).collect::<Vec<_>>(),
+        ["early", "late", "never due"]
+    );
+    assert_eq!(
+        team.bruno.get("/v1/me/tasks?status=x").await.expect(422).wrong(),
+        ["?status"]
+    );
 
     let path = format!("/v1/projects/{other}");
-    team.ada.patch(path, json!({ "archived": true })).header("if-match", "*").await.expect(200);
+    team.ada
+        .patch(path, json!({ "archived": true }))
+        .header("if-match", "*")
+        .await
+        .expect(200);
     assert_eq!(mine("").await, ["late", "never due"], "without the archived project");
-    team.ada.delete(format!("/v1/projects/{}/members/{bruno}", team.project)).await.expect(204);
-    assert_eq!(mine("").await, Vec::<String>::new(), "without the project he was removed from");
+    team.ada
+        .delete(format!("/v1/projects/{}/members/{bruno}", team.project))
+        .await
+        .expect(204);
+    assert_eq!(
+        mine("").await,
+        Vec::<String>::new(),
+        "without the project he was removed from"
+    );
     person(&team.app, "Nina").await.get("/v1/me/tasks").await.expect(200);
 }

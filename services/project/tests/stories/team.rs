@@ -27,7 +27,10 @@ pub(crate) fn profile(user: UserId, name: &str, version: i64) -> UserProfile {
 /// A user who has registered, as `name@example.com` with the handle `name`.
 pub(crate) async fn person(app: &App, name: &str) -> Actor {
     let actor = app.user();
-    let event = UserRegistered { user_id: actor.id, user: profile(actor.id, name, 1) };
+    let event = UserRegistered {
+        user_id: actor.id,
+        user: profile(actor.id, name, 1),
+    };
     app.deliver(&event).await;
     actor
 }
@@ -41,12 +44,18 @@ pub(crate) async fn project_of(owner: &Actor, name: &str) -> String {
 /// Adds `name@example.com` to the project as `role`.
 pub(crate) async fn add(by: &Actor, project: &str, name: &str, role: &str) -> Value {
     let body = json!({ "email": format!("{}@example.com", name.to_lowercase()), "role": role });
-    by.post(&format!("/v1/projects/{project}/members"), body).await.expect(201).json
+    by.post(&format!("/v1/projects/{project}/members"), body)
+        .await
+        .expect(201)
+        .json
 }
 
 /// A text out of an answer.
 pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
 }
 
 /// Walks all pages of a list, `limit` items at a time.
@@ -55,7 +64,11 @@ pub(crate) async fn walk(reader: &Actor, path: &str, limit: usize) -> Vec<Value>
     let mut all = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = reader.get(&format!("{path}{separator}limit={limit}{cursor}")).await.expect(200).json;
+        let page = reader
+            .get(&format!("{path}{separator}limit={limit}{cursor}"))
+            .await
+            .expect(200)
+            .json;
         let items = page["items"].as_array().expect("a list");
         all.extend(items.iter().cloned());
         match page["next_cursor"].as_str() {

@@ -26,7 +26,14 @@ impl Team {
         let project = project_of(&ada, "Apollo").await;
         add(&ada, &project, "Bruno", "member").await;
         add(&ada, &project, "Vera", "viewer").await;
-        Self { app, ada, bruno, vera, otto, project }
+        Self {
+            app,
+            ada,
+            bruno,
+            vera,
+            otto,
+            project,
+        }
     }
 
     /// Where the project's tasks are.
@@ -53,11 +60,20 @@ impl Team {
     /// Ada puts the project away.
     pub(crate) async fn archive(&self) {
         let path = format!("/v1/projects/{}", self.project);
-        self.ada.patch(path, json!({ "archived": true })).header("if-match", "*").await.expect(200);
+        self.ada
+            .patch(path, json!({ "archived": true }))
+            .header("if-match", "*")
+            .await
+            .expect(200);
     }
 }
 
 /// The titles of some tasks.
 pub(crate) fn titles(items: &Value) -> Vec<String> {
-    items.as_array().expect("a list").iter().map(|item| text(&item["title"])).collect()
+    items
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|item| text(&item["title"]))
+        .collect()
 }

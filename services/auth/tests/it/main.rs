@@ -1,0 +1,19 @@
+//! What people, attackers, operators and other services see of auth.
+
+mod admin;
+mod brute_force;
+mod commands;
+mod document;
+mod enumeration;
+mod hub;
+mod introspection;
+mod keys;
+mod mail;
+mod password;
+mod profile;
+mod refresh;
+mod registration;
+mod session;
+mod settings;
+mod smtp;
+mod token;
