@@ -86,6 +86,7 @@ impl GroupCommit {
                     sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                     ..TransactionOptions::default()
                 };
+                #[expect(clippy::disallowed_methods, reason = "the transaction of the group")]
                 let tx = self.shared.writer.begin_with_options(options).await?;
                 self.shared.begun.notify_one();
                 empty.insert(Group {

@@ -146,7 +146,9 @@ async fn open(options: &Options, connect: ConnectOptions) -> Result<DatabaseConn
     let deadline = Instant::now() + options.wait;
     let mut pause = Duration::from_millis(50);
     loop {
-        let error = match Database::connect(connect.clone()).await {
+        #[expect(clippy::disallowed_methods, reason = "the one place that connects")]
+        let connected = Database::connect(connect.clone()).await;
+        let error = match connected {
             Ok(connection) => match connection.ping().await {
                 Ok(()) => return Ok(connection),
                 Err(error) => error,

@@ -149,10 +149,13 @@ impl std::str::FromStr for Scope {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Scope::ALL.into_iter().find(|scope| scope.name() == text).ok_or_else(|| {
-            let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
-            format!("expected one of {}", names.join(", "))
-        })
+        Scope::ALL
+            .into_iter()
+            .find(|scope| scope.name() == text)
+            .ok_or_else(|| {
+                let names: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+                format!("expected one of {}", names.join(", "))
+            })
     }
 }
 
@@ -187,7 +190,10 @@ const fn op(method: &'static str, path: &'static str, access: Access) -> Operati
 }
 
 use Access::{Public, Session, User};
-use Scope::{NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead, ProjectsWrite, TasksRead, TasksWrite};
+use Scope::{
+    NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead, ProjectsWrite, TasksRead,
+    TasksWrite,
+};
 
 /// Every operation of every service.
 pub const OPERATIONS: &[Operation] = &[
@@ -225,7 +231,11 @@ pub const OPERATIONS: &[Operation] = &[
     op("PATCH", "/v1/projects/{id}/members/{user_id}", User(ProjectsWrite)),
     op("DELETE", "/v1/projects/{id}/members/{user_id}", User(ProjectsWrite)),
     op("GET", "/v1/projects/{id}/invitations", User(ProjectsRead)),
-    op("DELETE", "/v1/projects/{id}/invitations/{invitation_id}", User(ProjectsWrite)),
+    op(
+        "DELETE",
+        "/v1/projects/{id}/invitations/{invitation_id}",
+        User(ProjectsWrite),
+    ),
     op("GET", "/v1/projects/{id}/activity", User(ProjectsRead)),
     op("POST", "/v1/projects/{id}/labels", User(TasksWrite)),
     op("GET", "/v1/projects/{id}/labels", User(TasksRead)),
@@ -257,7 +267,10 @@ pub const OPERATIONS: &[Operation] = &[
 
 /// Who may call `method` on `path`, where parameters may be written `{id}` or `:id`. `None`: nobody.
 pub fn of(method: &str, path: &str) -> Option<Access> {
-    OPERATIONS.iter().find(|op| op.method == method && same_path(op.path, path)).map(|op| op.access)
+    OPERATIONS
+        .iter()
+        .find(|op| op.method == method && same_path(op.path, path))
+        .map(|op| op.access)
 }
 
 fn same_path(template: &str, path: &str) -> bool {
@@ -293,7 +306,9 @@ mod tests {
     #[test]
     fn no_operation_stands_in_the_table_twice() {
         for (n, one) in OPERATIONS.iter().enumerate() {
-            let twin = OPERATIONS[..n].iter().find(|other| other.method == one.method && same_path(other.path, one.path));
+            let twin = OPERATIONS[..n]
+                .iter()
+                .find(|other| other.method == one.method && same_path(other.path, one.path));
             assert_eq!(twin, None, "{} {}", one.method, one.path);
         }
     }
@@ -338,11 +353,20 @@ mod tests {
         let tasks = Access::User(Scope::TasksRead);
         assert!(tasks.allows(Role::User, Some(&[Scope::ProfileRead, Scope::TasksRead])));
         assert!(!tasks.allows(Role::User, Some(&[Scope::TasksWrite])));
-        assert!(!tasks.allows(Role::Admin, Some(&[])), "an admin's token without scopes may nothing");
-        assert!(!Access::Session.allows(Role::Admin, Some(&Scope::ALL)), "no token may act as a session");
+        assert!(
+            !tasks.allows(Role::Admin, Some(&[])),
+            "an admin's token without scopes may nothing"
+        );
+        assert!(
+            !Access::Session.allows(Role::Admin, Some(&Scope::ALL)),
+            "no token may act as a session"
+        );
         assert!(!Access::Role(Role::Admin).allows(Role::Admin, Some(&[Scope::ProfileWrite])));
         assert!(Access::Role(Role::Admin).allows(Role::Admin, Some(&[Scope::Admin])));
-        assert!(!Access::Role(Role::Admin).allows(Role::User, Some(&[Scope::Admin])), "a scope gives no role");
+        assert!(
+            !Access::Role(Role::Admin).allows(Role::User, Some(&[Scope::Admin])),
+            "a scope gives no role"
+        );
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl poem::error::ResponseError for Forbidden {
 }
 
 fn authorise(request: &Request, claims: &Claims) -> Result<(), Forbidden> {
-    let pattern = request.data::<poem::PathPattern>().map_or("", |pattern| pattern.0.as_ref());
+    let pattern = request
+        .data::<poem::PathPattern>()
+        .map_or("", |pattern| pattern.0.as_ref());
     let access = access::of(request.method().as_str(), pattern).ok_or(Forbidden("nobody may call this operation"))?;
     if access.allows(claims.role, claims.scopes.as_deref()) {
         return Ok(());

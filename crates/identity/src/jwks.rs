@@ -58,18 +58,28 @@ impl HttpKeySource {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
-        Ok(Self { client, url: url.to_owned(), host: host.map(str::to_owned) })
+        Ok(Self {
+            client,
+            url: url.to_owned(),
+            host: host.map(str::to_owned),
+        })
     }
 
     async fn read(&self) -> Result<JwkSet, JwksError> {
-        let failed = |source| JwksError::Request { url: self.url.clone(), source };
+        let failed = |source| JwksError::Request {
+            url: self.url.clone(),
+            source,
+        };
         let mut request = self.client.get(&self.url);
         if let Some(host) = &self.host {
             request = request.header(HOST, host);
         }
         let mut answer = request.send().await.map_err(failed)?;
         if answer.status() != reqwest::StatusCode::OK {
-            return Err(JwksError::Status { url: self.url.clone(), status: answer.status().as_u16() });
+            return Err(JwksError::Status {
+                url: self.url.clone(),
+                status: answer.status().as_u16(),
+            });
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {

@@ -34,7 +34,11 @@ async fn check(request: &Request, bearer: poem_openapi::auth::Bearer) -> poem::R
     let secret = request
         .data::<ServiceSecret>()
         .ok_or_else(|| poem::Error::from_string("no service secret is set up", StatusCode::INTERNAL_SERVER_ERROR))?;
-    if secret.matches(&bearer.token) { Ok(KnowsSecret) } else { Err(WrongSecret.into()) }
+    if secret.matches(&bearer.token) {
+        Ok(KnowsSecret)
+    } else {
+        Err(WrongSecret.into())
+    }
 }
 
 impl ServiceSecret {

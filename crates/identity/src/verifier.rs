@@ -107,7 +107,10 @@ impl Verifier {
             validation,
             keys: RwLock::new(Keys::default()),
             reading: Mutex::new(Reading::default()),
-            seen: moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build(),
+            seen: moka::sync::Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(REMEMBERED)
+                .build(),
         }
     }
 
@@ -154,7 +157,10 @@ impl Verifier {
 
     async fn known(&self, kid: &str) -> (Option<DecodingKey>, Option<Instant>) {
         let keys = self.keys.read().await;
-        (keys.by_id.iter().find(|(id, _)| id == kid).map(|(_, key)| key.clone()), keys.read_at)
+        (
+            keys.by_id.iter().find(|(id, _)| id == kid).map(|(_, key)| key.clone()),
+            keys.read_at,
+        )
     }
 
     /// Reads the keys unless somebody did within `limit` while we waited for our turn.
@@ -168,7 +174,10 @@ impl Verifier {
         match self.source.keys().await {
             Ok(set) => {
                 let by_id = set.keys.iter().filter_map(usable).collect();
-                *self.keys.write().await = Keys { by_id, read_at: Some(Instant::now()) };
+                *self.keys.write().await = Keys {
+                    by_id,
+                    read_at: Some(Instant::now()),
+                };
                 reading.failed_at = None;
                 Ok(())
             }
@@ -193,18 +202,33 @@ fn key_id(token: &str) -> Result<String, TokenError> {
         return Err(TokenError::Invalid);
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-    header.kid.filter(|_| header.alg == Algorithm::EdDSA).ok_or(TokenError::Invalid)
+    header
+        .kid
+        .filter(|_| header.alg == Algorithm::EdDSA)
+        .ok_or(TokenError::Invalid)
 }
 
 /// An Ed25519 key for signatures; anything else in a key set is passed over.
 fn usable(jwk: &Jwk) -> Option<(String, DecodingKey)> {
-    let AlgorithmParameters::OctetKeyPair(parameters) = &jwk.algorithm else { return None };
-    let for_signatures = jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
-    let for_eddsa = jwk.common.key_algorithm.is_none_or(|algorithm| algorithm == KeyAlgorithm::EdDSA);
+    let AlgorithmParameters::OctetKeyPair(parameters) = &jwk.algorithm else {
+        return None;
+    };
+    let for_signatures = jwk
+        .common
+        .public_key_use
+        .as_ref()
+        .is_none_or(|usage| *usage == PublicKeyUse::Signature);
+    let for_eddsa = jwk
+        .common
+        .key_algorithm
+        .is_none_or(|algorithm| algorithm == KeyAlgorithm::EdDSA);
     if parameters.curve != EllipticCurve::Ed25519 || !for_signatures || !for_eddsa {
         return None;
     }
-    Some((jwk.common.key_id.clone()?, DecodingKey::from_ed_components(&parameters.x).ok()?))
+    Some((
+        jwk.common.key_id.clone()?,
+        DecodingKey::from_ed_components(&parameters.x).ok()?,
+    ))
 }
 
 fn digest(token: &str) -> [u8; 32] {

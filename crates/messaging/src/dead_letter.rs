@@ -12,7 +12,6 @@ use sea_orm::{ActiveValue::Set, DbBackend, DbErr, EntityTrait, Statement, entity
 use crate::{broker, inbox::Intake, message::Message, outbox};
 
 /// A row of the dead letters.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "dead_letters")]
 pub struct Model {
@@ -54,6 +53,10 @@ pub struct Model {
     /// When its state last changed.
     pub updated_at: Timestamp,
 }
+
+/// None: no other table refers to this one.
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

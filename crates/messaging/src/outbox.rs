@@ -18,7 +18,6 @@ pub const SHARDS: u32 = 16;
 pub const MAX_PAYLOAD: usize = 768 * 1024;
 
 /// A row of the outbox.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "outbox")]
 pub struct Model {
@@ -50,6 +49,10 @@ pub struct Model {
     /// When the broker acknowledged it; absent while it waits.
     pub sent_at: Option<Timestamp>,
 }
+
+/// None: no other table refers to this one.
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

@@ -30,7 +30,11 @@ pub fn command() -> Command {
         .subcommand(
             Command::new("list")
                 .about("List accounts in the order they were opened")
-                .arg(Arg::new("query").long("query").help("Part of an address, handle or name")),
+                .arg(
+                    Arg::new("query")
+                        .long("query")
+                        .help("Part of an address, handle or name"),
+                ),
         )
         .subcommand(
             Command::new("promote")
@@ -47,8 +51,13 @@ pub async fn execute(arguments: &ArgMatches, db: &Db, clock: &Clock) -> anyhow::
     match arguments.subcommand() {
         Some(("promote", arguments)) => {
             let address = arguments.get_one::<String>("email").context("name the address")?;
-            let user = promote(db, clock, address).await.with_context(|| format!("promoting {address}"))?;
-            Ok(format!("{} is an admin; it holds from the next sign-in or refresh on", line(&user)))
+            let user = promote(db, clock, address)
+                .await
+                .with_context(|| format!("promoting {address}"))?;
+            Ok(format!(
+                "{} is an admin; it holds from the next sign-in or refresh on",
+                line(&user)
+            ))
         }
         Some(("list", arguments)) => {
             let query = arguments.get_one::<String>("query").map(String::as_str);
@@ -74,7 +83,13 @@ fn line(user: &User) -> String {
         (false, true) => "verified",
         (false, false) => "unverified",
     };
-    format!("{}  {}  @{}  {}  {state}", user.id, user.email.as_str(), user.handle.as_str(), user.role.name())
+    format!(
+        "{}  {}  @{}  {}  {state}",
+        user.id,
+        user.email.as_str(),
+        user.handle.as_str(),
+        user.role.name()
+    )
 }
 
 /// Makes the user with this address an admin; answers them as they are then.
@@ -85,7 +100,9 @@ pub async fn promote(db: &Db, clock: &Clock, address: &str) -> Result<User, User
     let (key, now) = (email::key(address), clock.now());
     db.write(async |tx| {
         let found = store::user::by_email(tx, &key).await?.ok_or(UserError::NotFound)?;
-        let mut user = store::user::for_change(tx, found.id).await?.ok_or(UserError::NotFound)?;
+        let mut user = store::user::for_change(tx, found.id)
+            .await?
+            .ok_or(UserError::NotFound)?;
         if let Some(updated) = user.set_role(Role::Admin, now) {
             store::user::update(tx, &user).await?;
             messaging::append(tx, &updated).await?;

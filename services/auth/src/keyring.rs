@@ -136,7 +136,10 @@ impl Keyring {
         if self.to_do(&spans(&rows), now) {
             rows = self.db.write(async |tx| self.renew(tx, now).await).await?;
         }
-        let keys = rows.iter().map(|row| self.open_row(row)).collect::<Result<Vec<Key>, KeyError>>()?;
+        let keys = rows
+            .iter()
+            .map(|row| self.open_row(row))
+            .collect::<Result<Vec<Key>, KeyError>>()?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
     }
@@ -182,8 +185,15 @@ impl Keyring {
         if BASE64_URL_SAFE_NO_PAD.encode(pair.public_key()) != row.public {
             return Err(KeyError::Key);
         }
-        let span = Span { id: row.id, active_from: row.active_from };
-        Ok(Key { span, public: row.public.clone(), signing: EncodingKey::from_ed_der(&private) })
+        let span = Span {
+            id: row.id,
+            active_from: row.active_from,
+        };
+        Ok(Key {
+            span,
+            public: row.public.clone(),
+            signing: EncodingKey::from_ed_der(&private),
+        })
     }
 
     fn keys(&self) -> Arc<Vec<Key>> {
@@ -199,7 +209,10 @@ impl Keyring {
         let keys = self.keys();
         let spans: Vec<Span> = keys.iter().map(|key| key.span).collect();
         let current = Schedule::current(&spans, now);
-        let key = keys.iter().find(|key| Some(key.span.id) == current).ok_or(MintError::NoKey)?;
+        let key = keys
+            .iter()
+            .find(|key| Some(key.span.id) == current)
+            .ok_or(MintError::NoKey)?;
         let expires_at = (now + self.token_life).min(grant.until).as_seconds();
         let claims = Claims {
             iss: self.issuer.clone(),
@@ -220,7 +233,11 @@ impl Keyring {
             ..Header::new(Algorithm::EdDSA)
         };
         let text = jsonwebtoken::encode(&header, &claims, &key.signing)?;
-        Ok(AccessToken { text: text.into(), expires_at, expires_in: expires_at - now.as_seconds() })
+        Ok(AccessToken {
+            text: text.into(),
+            expires_at,
+            expires_in: expires_at - now.as_seconds(),
+        })
     }
 
     /// What is published: the keys that signed, sign and will sign.
@@ -238,12 +255,19 @@ impl Keyring {
                 x: key.public.clone(),
             }),
         };
-        JwkSet { keys: self.keys().iter().map(jwk).collect() }
+        JwkSet {
+            keys: self.keys().iter().map(jwk).collect(),
+        }
     }
 }
 
 fn spans(rows: &[store::key::Model]) -> Vec<Span> {
-    rows.iter().map(|row| Span { id: row.id, active_from: row.active_from }).collect()
+    rows.iter()
+        .map(|row| Span {
+            id: row.id,
+            active_from: row.active_from,
+        })
+        .collect()
 }
 
 fn place(id: KeyId) -> String {

@@ -45,7 +45,15 @@ pub struct Auth;
 const TITLE: &str = "CloudTaskHub auth";
 
 /// Every operation it serves.
-type Operations = (UserApi, SessionApi, PasswordApi, MailApi, TokenApi, IntrospectionApi, KeyApi);
+type Operations = (
+    UserApi,
+    SessionApi,
+    PasswordApi,
+    MailApi,
+    TokenApi,
+    IntrospectionApi,
+    KeyApi,
+);
 
 /// How often keys are looked after, and so how soon a replica sees those of another.
 const KEYS: Pace = Pace::every(Duration::from_secs(30));
@@ -100,13 +108,24 @@ impl Service for Auth {
             db: db.clone(),
             clock: clock.clone(),
         });
-        let janitor = Janitor { db, clock, forget_failures: state.settings.account.forget };
+        let janitor = Janitor {
+            db,
+            clock,
+            forget_failures: state.settings.account.forget,
+        };
         let secret = ServiceSecret(state.settings.introspection_secret.clone());
-        let workers: Vec<(Box<dyn Worker>, Pace)> =
-            vec![(Box::new(KeyKeeper { keyring }), KEYS), (Box::new(mailer), MAILS), (Box::new(janitor), TIDY)];
+        let workers: Vec<(Box<dyn Worker>, Pace)> = vec![
+            (Box::new(KeyKeeper { keyring }), KEYS),
+            (Box::new(mailer), MAILS),
+            (Box::new(janitor), TIDY),
+        ];
         let api = Api::new(TITLE, operations(&state));
         let api = api.map(|endpoint| api::page::beside(endpoint).with(AddData::new(secret)).map_to_response());
-        Ok(Assembly { api, reactions: Reactions::new(), workers })
+        Ok(Assembly {
+            api,
+            reactions: Reactions::new(),
+            workers,
+        })
     }
 }
 

@@ -23,9 +23,21 @@ impl Metrics {
     /// Registers them.
     pub fn new(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register("auth_sign_ins", "Attempts to sign in by outcome", metrics.sign_ins.clone());
-        registry.register("auth_refreshes", "Refresh tokens presented by outcome", metrics.refreshes.clone());
-        registry.register("auth_mails", "Attempts to send a mail by outcome", metrics.mails.clone());
+        registry.register(
+            "auth_sign_ins",
+            "Attempts to sign in by outcome",
+            metrics.sign_ins.clone(),
+        );
+        registry.register(
+            "auth_refreshes",
+            "Refresh tokens presented by outcome",
+            metrics.refreshes.clone(),
+        );
+        registry.register(
+            "auth_mails",
+            "Attempts to send a mail by outcome",
+            metrics.mails.clone(),
+        );
         metrics
     }
 

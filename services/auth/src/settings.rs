@@ -68,11 +68,17 @@ impl Settings for AuthSettings {
         let (issuer, audience) = (source.take("identity.issuer"), source.take("identity.audience"));
         // Its length is checked where every service's settings are.
         let secret: Option<String> = source.optional("identity.introspection_secret");
-        source.require(secret.is_some(), "identity.introspection_secret is missing: the gateway shows it to auth");
+        source.require(
+            secret.is_some(),
+            "identity.introspection_secret is missing: the gateway shows it to auth",
+        );
 
         let token_life = source.seconds("auth.token_ttl_s");
         let short = token_life.is_none_or(|life| (1..=3600).contains(&life.as_secs()));
-        source.require(short, "auth.token_ttl_s must be 1 to 3600: services cannot take an access token back");
+        source.require(
+            short,
+            "auth.token_ttl_s must be 1 to 3600: services cannot take an access token back",
+        );
         let session = lifetime(source);
         let keys = schedule(source, token_life);
         let password = cost(source);
@@ -82,8 +88,13 @@ impl Settings for AuthSettings {
         let mail = delivery(source);
         let mail_transport = transport(source);
         let mail_from: Option<String> = source.take("auth.mail_from");
-        let sender = mail_from.as_deref().is_none_or(|from| from.parse::<lettre::message::Mailbox>().is_ok());
-        source.require(sender, "auth.mail_from must be like: CloudTaskHub <no-reply@example.com>");
+        let sender = mail_from
+            .as_deref()
+            .is_none_or(|from| from.parse::<lettre::message::Mailbox>().is_ok());
+        source.require(
+            sender,
+            "auth.mail_from must be like: CloudTaskHub <no-reply@example.com>",
+        );
 
         Some(Self {
             master_key: master_key?,
@@ -114,7 +125,10 @@ fn web_address(source: &mut Source<'_>, key: &str) -> Option<String> {
 }
 
 fn lifetime(source: &mut Source<'_>) -> Option<Lifetime> {
-    let (idle, whole) = (source.seconds("auth.session_idle_s"), source.seconds("auth.session_ttl_s"));
+    let (idle, whole) = (
+        source.seconds("auth.session_idle_s"),
+        source.seconds("auth.session_ttl_s"),
+    );
     let grace = source.seconds("auth.refresh_grace_s");
     source.require(idle != Some(Duration::ZERO), "auth.session_idle_s must be at least 1");
     source.require(
@@ -122,44 +136,81 @@ fn lifetime(source: &mut Source<'_>) -> Option<Lifetime> {
         "auth.session_ttl_s must not be less than auth.session_idle_s, or sessions end before they are idle",
     );
     let brief = grace.is_none_or(|grace| grace <= Duration::from_secs(60));
-    source.require(brief, "auth.refresh_grace_s must be at most 60, or a stolen refresh token goes unnoticed");
-    Some(Lifetime { idle: idle?, whole: whole?, grace: grace? })
+    source.require(
+        brief,
+        "auth.refresh_grace_s must be at most 60, or a stolen refresh token goes unnoticed",
+    );
+    Some(Lifetime {
+        idle: idle?,
+        whole: whole?,
+        grace: grace?,
+    })
 }
 
 fn schedule(source: &mut Source<'_>, token_life: Option<Duration>) -> Option<Schedule> {
-    let (rotation, overlap) = (source.seconds("auth.key_rotation_s"), source.seconds("auth.key_overlap_s"));
+    let (rotation, overlap) = (
+        source.seconds("auth.key_rotation_s"),
+        source.seconds("auth.key_overlap_s"),
+    );
     let least = token_life.unwrap_or_default() + identity::verifier::KEYS_AGE;
     source.require(
         overlap.is_none_or(|overlap| overlap > least),
-        format!("auth.key_overlap_s must exceed {}: verifiers read keys rarely, and tokens outlive their key", least.as_secs()),
+        format!(
+            "auth.key_overlap_s must exceed {}: verifiers read keys rarely, and tokens outlive their key",
+            least.as_secs()
+        ),
     );
     source.require(
-        rotation.zip(overlap).is_none_or(|(rotation, overlap)| rotation > overlap),
+        rotation
+            .zip(overlap)
+            .is_none_or(|(rotation, overlap)| rotation > overlap),
         "auth.key_rotation_s must exceed auth.key_overlap_s, or keys pile up",
     );
-    Some(Schedule { rotation: rotation?, overlap: overlap? })
+    Some(Schedule {
+        rotation: rotation?,
+        overlap: overlap?,
+    })
 }
 
 fn cost(source: &mut Source<'_>) -> Option<Cost> {
     let (memory_kib, passes) = (source.take("auth.argon2_memory_kib"), source.take("auth.argon2_passes"));
     let (running, waiting) = (source.take("auth.argon2_running"), source.take("auth.argon2_waiting"));
-    let valid = memory_kib.zip(passes).is_none_or(|(memory, passes)| argon2::Params::new(memory, passes, 1, None).is_ok());
-    source.require(valid, "auth.argon2_memory_kib must be at least 8 and auth.argon2_passes at least 1");
-    source.require(running != Some(0), "auth.argon2_running must be at least 1, or nobody can sign in");
+    let valid = memory_kib
+        .zip(passes)
+        .is_none_or(|(memory, passes)| argon2::Params::new(memory, passes, 1, None).is_ok());
+    source.require(
+        valid,
+        "auth.argon2_memory_kib must be at least 8 and auth.argon2_passes at least 1",
+    );
+    source.require(
+        running != Some(0),
+        "auth.argon2_running must be at least 1, or nobody can sign in",
+    );
     source.require(
         waiting.is_none_or(|waiting: usize| waiting <= 100_000),
         "auth.argon2_waiting must be at most 100000",
     );
-    Some(Cost { memory_kib: memory_kib?, passes: passes?, running: running?, waiting: waiting? })
+    Some(Cost {
+        memory_kib: memory_kib?,
+        passes: passes?,
+        running: running?,
+        waiting: waiting?,
+    })
 }
 
 fn policies(source: &mut Source<'_>) -> (Option<Policy>, Option<Policy>) {
     let account: Option<u32> = source.take("auth.account_attempts");
     let network: Option<u32> = source.take("auth.network_attempts");
-    let (first, last) = (source.seconds("auth.first_delay_s"), source.seconds("auth.last_delay_s"));
+    let (first, last) = (
+        source.seconds("auth.first_delay_s"),
+        source.seconds("auth.last_delay_s"),
+    );
     let forget = source.seconds("auth.forget_failures_s");
     for (key, free) in [("account", account), ("network", network)] {
-        source.require(free != Some(0), format!("auth.{key}_attempts must be at least 1, or nobody can sign in"));
+        source.require(
+            free != Some(0),
+            format!("auth.{key}_attempts must be at least 1, or nobody can sign in"),
+        );
     }
     source.require(
         first.zip(last).is_none_or(|(first, last)| first <= last),
@@ -169,7 +220,14 @@ fn policies(source: &mut Source<'_>) -> (Option<Policy>, Option<Policy>) {
         last.zip(forget).is_none_or(|(last, forget)| last < forget),
         "auth.forget_failures_s must exceed auth.last_delay_s, or the longest delay is forgotten before it ends",
     );
-    let policy = |free: Option<u32>| Some(Policy { free: free?, first: first?, last: last?, forget: forget? });
+    let policy = |free: Option<u32>| {
+        Some(Policy {
+            free: free?,
+            first: first?,
+            last: last?,
+            forget: forget?,
+        })
+    };
     (policy(account), policy(network))
 }
 
@@ -180,16 +238,29 @@ fn limits(source: &mut Source<'_>) -> Option<Limits> {
         usual.zip(longest).is_none_or(|(usual, longest)| usual <= longest),
         "auth.pat_max_ttl_s must not be less than auth.pat_ttl_s",
     );
-    Some(Limits { usual: usual?, longest: longest?, each: each? })
+    Some(Limits {
+        usual: usual?,
+        longest: longest?,
+        each: each?,
+    })
 }
 
 fn delivery(source: &mut Source<'_>) -> Option<Delivery> {
     let attempts = source.take("auth.mail_attempts");
-    source.require(attempts.is_none_or(|attempts: i64| attempts >= 1), "auth.mail_attempts must be at least 1");
-    let (first_retry, last_retry) = (source.seconds("auth.mail_first_retry_s"), source.seconds("auth.mail_last_retry_s"));
+    source.require(
+        attempts.is_none_or(|attempts: i64| attempts >= 1),
+        "auth.mail_attempts must be at least 1",
+    );
+    let (first_retry, last_retry) = (
+        source.seconds("auth.mail_first_retry_s"),
+        source.seconds("auth.mail_last_retry_s"),
+    );
     let lease = source.seconds("auth.mail_lease_s");
     let patient = lease.is_none_or(|lease| lease >= Duration::from_secs(60));
-    source.require(patient, "auth.mail_lease_s must be at least 60, or a slow mail server gets mails twice");
+    source.require(
+        patient,
+        "auth.mail_lease_s must be at least 60, or a slow mail server gets mails twice",
+    );
     let hourly = source.take("auth.mails_per_hour");
     let (verify_life, reset_life) = (source.seconds("auth.verify_ttl_s"), source.seconds("auth.reset_ttl_s"));
     Some(Delivery {
@@ -207,7 +278,10 @@ fn transport(source: &mut Source<'_>) -> Option<MailTransport> {
     let url: String = source.take("auth.mail_url")?;
     if url.starts_with("smtp://") || url.starts_with("smtps://") {
         let valid = lettre::AsyncSmtpTransport::<lettre::Tokio1Executor>::from_url(&url).is_ok();
-        source.require(valid, "auth.mail_url must be like smtps://user:password@mail.example.com:465");
+        source.require(
+            valid,
+            "auth.mail_url must be like smtps://user:password@mail.example.com:465",
+        );
         return Some(MailTransport::Smtp(url.into()));
     }
     match url.strip_prefix("file://") {

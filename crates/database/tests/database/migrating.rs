@@ -30,7 +30,10 @@ fn two() -> Box<dyn MigrationTrait> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_migration_is_applied_once_in_order() {
     let database = TestDatabase::create().await;
-    assert_eq!(pending(&database.db(), &[one(), two()]).await.unwrap(), ["m0001_one", "m0002_two"]);
+    assert_eq!(
+        pending(&database.db(), &[one(), two()]).await.unwrap(),
+        ["m0001_one", "m0002_two"]
+    );
     assert_eq!(migrate(&database.db(), &[one()]).await.unwrap(), ["m0001_one"]);
     assert_eq!(migrate(&database.db(), &[one(), two()]).await.unwrap(), ["m0002_two"]);
     assert!(migrate(&database.db(), &[one(), two()]).await.unwrap().is_empty());
@@ -50,7 +53,11 @@ async fn a_migration_that_fails_leaves_the_schema_as_it_was_and_is_named() {
     let broken: Box<dyn MigrationTrait> = Box::new(Run("m0002_broken", "CREATE TABLE"));
     let error = migrate(&database.db(), &[one(), broken]).await.unwrap_err();
     assert_eq!(error.to_string(), "migration m0002_broken failed");
-    assert_eq!(migrate(&database.db(), &[one()]).await.unwrap(), ["m0001_one"], "the first one was rolled back too");
+    assert_eq!(
+        migrate(&database.db(), &[one()]).await.unwrap(),
+        ["m0001_one"],
+        "the first one was rolled back too"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

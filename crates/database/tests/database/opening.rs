@@ -19,9 +19,19 @@ async fn a_corrupt_file_is_named_with_what_to_do() {
     let file = folder.path().join("auth.db");
     std::fs::write(&file, "this is no database ".repeat(200)).unwrap();
     let error = Db::open(&Options::file(&file)).await.unwrap_err().to_string();
-    assert!(error.starts_with(&format!("sqlite://{}: the file is corrupt", file.display())), "{error}");
-    assert!(error.contains("restore it from a backup") && !error.contains('\n'), "{error}");
-    assert_eq!(std::fs::read_to_string(&file).unwrap().len(), 4000, "it is left as it was");
+    assert!(
+        error.starts_with(&format!("sqlite://{}: the file is corrupt", file.display())),
+        "{error}"
+    );
+    assert!(
+        error.contains("restore it from a backup") && !error.contains('\n'),
+        "{error}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap().len(),
+        4000,
+        "it is left as it was"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,14 +42,23 @@ async fn a_folder_that_cannot_be_written_is_named_with_what_to_do() {
     let file = folder.path().join("data/auth.db");
     let error = Db::open(&Options::file(&file)).await.unwrap_err().to_string();
     assert!(error.contains("cannot open or create the file"), "{error}");
-    assert!(error.contains("may this user write to it?") && !error.contains('\n'), "{error}");
+    assert!(
+        error.contains("may this user write to it?") && !error.contains('\n'),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer_is_waited_for_and_then_named_without_its_password() {
-    let options = Options { wait: Duration::from_millis(200), ..Options::new("postgres://hub:s3cret@127.0.0.1:1/auth") };
+    let options = Options {
+        wait: Duration::from_millis(200),
+        ..Options::new("postgres://hub:s3cret@127.0.0.1:1/auth")
+    };
     let error = Db::open(&options).await.unwrap_err().to_string();
-    assert!(error.starts_with("postgres://127.0.0.1:1/auth: cannot open the database"), "{error}");
+    assert!(
+        error.starts_with("postgres://127.0.0.1:1/auth: cannot open the database"),
+        "{error}"
+    );
     assert!(!error.contains("s3cret"));
 }
 
@@ -47,14 +66,22 @@ async fn a_server_that_does_not_answer_is_waited_for_and_then_named_without_its_
 async fn an_address_that_is_no_database_is_refused() {
     for url in ["", "auth.db", "mysql://localhost/auth"] {
         let error = Db::open(&Options::new(url)).await.unwrap_err().to_string();
-        assert!(error.contains("expected sqlite:///path/file.db or postgres://"), "{error}");
+        assert!(
+            error.contains("expected sqlite:///path/file.db or postgres://"),
+            "{error}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connections_for_reading_refuse_to_write() {
     let database = TestDatabase::sqlite().await;
-    let refused = database.db().read().execute_unprepared("CREATE TABLE sneaky (id INTEGER)").await.unwrap_err();
+    let refused = database
+        .db()
+        .read()
+        .execute_unprepared("CREATE TABLE sneaky (id INTEGER)")
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("readonly"), "{refused}");
 }
 
@@ -68,7 +95,11 @@ async fn a_lease_is_held_by_one_replica_and_passes_on_when_it_ends() {
         let mut second = Leases::new(database.replica().await.unwrap(), "relay", 4);
         assert!(second.hold().await.unwrap().is_empty());
         let mut other = Leases::new(database.replica().await.unwrap(), "other work", 4);
-        assert_eq!(other.hold().await.unwrap().len(), 4, "another work has leases of its own");
+        assert_eq!(
+            other.hold().await.unwrap().len(),
+            4,
+            "another work has leases of its own"
+        );
         drop(first);
         let taken = tokio::time::timeout(Duration::from_secs(30), async {
             while second.hold().await.unwrap().len() < 4 {

@@ -69,7 +69,8 @@ impl Api {
     async fn as_user(&self, method: &str, path: &str, change: impl FnOnce(&mut Claims)) -> (StatusCode, String) {
         let mut claims = claims();
         change(&mut claims);
-        self.call(method, path, Some(&format!("Bearer {}", self.key.sign(&claims)))).await
+        self.call(method, path, Some(&format!("Bearer {}", self.key.sign(&claims))))
+            .await
     }
 }
 
@@ -84,9 +85,21 @@ async fn a_signed_in_user_is_the_handlers_argument() {
 #[tokio::test]
 async fn without_a_token_or_with_a_wrong_one_nobody_passes() {
     let api = Api::new();
-    for authorization in [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Basic YTpi"), Some("Bearer x.y.z"), Some("Bearer cth_pat_x")] {
+    for authorization in [
+        None,
+        Some(""),
+        Some("Bearer"),
+        Some("Bearer "),
+        Some("Basic YTpi"),
+        Some("Bearer x.y.z"),
+        Some("Bearer cth_pat_x"),
+    ] {
         for path in ["/v1/tasks/tsk_1", "/v1/users", "/v1/not-in-the-table"] {
-            assert_eq!(api.call("GET", path, authorization).await.0, StatusCode::UNAUTHORIZED, "{authorization:?} {path}");
+            assert_eq!(
+                api.call("GET", path, authorization).await.0,
+                StatusCode::UNAUTHORIZED,
+                "{authorization:?} {path}"
+            );
         }
     }
 }
@@ -99,33 +112,85 @@ async fn a_token_with_scopes_may_only_what_they_say() {
             (claims.sid, claims.pat, claims.scopes) = (None, Some(TokenId::new()), Some(scopes.to_vec()));
         }
     };
-    assert_eq!(api.as_user("GET", "/v1/tasks/tsk_1", scoped(&[Scope::TasksRead])).await.0, StatusCode::OK);
-    let (status, text) = api.as_user("GET", "/v1/tasks/tsk_1", scoped(&[Scope::TasksWrite])).await;
-    assert_eq!((status, text.as_str()), (StatusCode::FORBIDDEN, "the token lacks the scope that this operation needs"));
-    assert_eq!(api.as_user("POST", "/v1/tokens", scoped(&Scope::ALL)).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(
+        api.as_user("GET", "/v1/tasks/tsk_1", scoped(&[Scope::TasksRead]))
+            .await
+            .0,
+        StatusCode::OK
+    );
+    let (status, text) = api
+        .as_user("GET", "/v1/tasks/tsk_1", scoped(&[Scope::TasksWrite]))
+        .await;
+    assert_eq!(
+        (status, text.as_str()),
+        (
+            StatusCode::FORBIDDEN,
+            "the token lacks the scope that this operation needs"
+        )
+    );
+    assert_eq!(
+        api.as_user("POST", "/v1/tokens", scoped(&Scope::ALL)).await.0,
+        StatusCode::FORBIDDEN
+    );
 }
 
 #[tokio::test]
 async fn an_operation_for_a_role_is_closed_to_lower_ones() {
     let api = Api::new();
-    assert_eq!(api.as_user("GET", "/v1/users", |claims| claims.role = Role::User).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(api.as_user("GET", "/v1/users", |claims| claims.role = Role::Support).await.1, "support");
-    assert_eq!(api.as_user("GET", "/v1/users", |claims| claims.role = Role::Admin).await.1, "admin");
+    assert_eq!(
+        api.as_user("GET", "/v1/users", |claims| claims.role = Role::User)
+            .await
+            .0,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        api.as_user("GET", "/v1/users", |claims| claims.role = Role::Support)
+            .await
+            .1,
+        "support"
+    );
+    assert_eq!(
+        api.as_user("GET", "/v1/users", |claims| claims.role = Role::Admin)
+            .await
+            .1,
+        "admin"
+    );
 }
 
 #[tokio::test]
 async fn an_operation_that_is_not_in_the_table_is_closed_to_everybody() {
     let api = Api::new();
-    assert_eq!(api.as_user("GET", "/v1/not-in-the-table", |claims| claims.role = Role::Admin).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(
+        api.as_user("GET", "/v1/not-in-the-table", |claims| claims.role = Role::Admin)
+            .await
+            .0,
+        StatusCode::FORBIDDEN
+    );
 }
 
 #[tokio::test]
 async fn an_operation_for_services_takes_the_shared_secret_and_nothing_else() {
     let api = Api::new();
     let path = "/v1/auth/introspect";
-    assert_eq!(api.call("POST", path, Some("Bearer between-services")).await.0, StatusCode::OK);
-    for wrong in [None, Some("Bearer between-service"), Some("Bearer between-services2"), Some("Bearer "), Some("between-services")] {
-        assert_eq!(api.call("POST", path, wrong).await.0, StatusCode::UNAUTHORIZED, "{wrong:?}");
+    assert_eq!(
+        api.call("POST", path, Some("Bearer between-services")).await.0,
+        StatusCode::OK
+    );
+    for wrong in [
+        None,
+        Some("Bearer between-service"),
+        Some("Bearer between-services2"),
+        Some("Bearer "),
+        Some("between-services"),
+    ] {
+        assert_eq!(
+            api.call("POST", path, wrong).await.0,
+            StatusCode::UNAUTHORIZED,
+            "{wrong:?}"
+        );
     }
-    assert_eq!(api.as_user("POST", path, |claims| claims.role = Role::Admin).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        api.as_user("POST", path, |claims| claims.role = Role::Admin).await.0,
+        StatusCode::UNAUTHORIZED
+    );
 }

@@ -26,7 +26,10 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(kid: &str) -> Self {
-        Self { kid: kid.to_owned(), pair: Ed25519KeyPair::generate().unwrap() }
+        Self {
+            kid: kid.to_owned(),
+            pair: Ed25519KeyPair::generate().unwrap(),
+        }
     }
 
     pub(crate) fn public(&self) -> String {
@@ -47,7 +50,10 @@ impl Key {
 
     pub(crate) fn sign(&self, claims: &Claims) -> String {
         let der = self.pair.to_pkcs8v1().unwrap();
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let header = Header {
+            kid: Some(self.kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(der.as_ref())).unwrap()
     }
 }

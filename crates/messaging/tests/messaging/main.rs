@@ -2,6 +2,7 @@
 //!
 //! They run on the broker inside the process, or on the Kafka that `KAFKA_BROKERS` names; on SQLite files, or on the
 //! PostgreSQL that `DATABASE_URL` names.
+#![allow(clippy::unwrap_used, reason = "a step that fails ends the test")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests send what no relay would, and run things beside themselves"

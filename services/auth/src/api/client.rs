@@ -9,8 +9,13 @@ use crate::domain::client::Client;
 
 /// The client of a request.
 pub(super) fn of(request: &Request) -> Client {
-    let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent = request
+        .headers()
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
     // The chassis sets it for every request.
-    let address = request.data::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0);
+    let address = request
+        .data::<ClientAddress>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0);
     Client::new(agent, address)
 }

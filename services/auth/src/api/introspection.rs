@@ -40,7 +40,10 @@ pub struct Introspect {
 
 impl Example for Introspect {
     fn example() -> Self {
-        Self { token: "cth_pat_example".to_owned(), token_type_hint: None }
+        Self {
+            token: "cth_pat_example".to_owned(),
+            token_type_hint: None,
+        }
     }
 }
 
@@ -103,17 +106,28 @@ pub struct IntrospectionApi {
 #[OpenApi]
 impl IntrospectionApi {
     /// Say what a credential is worth right now. For other services.
-    #[oai(path = "/v1/auth/introspect", method = "post", operation_id = "introspect", tag = "Tag::Services")]
-    async fn introspect(&self, _service: ServiceBearer, body: Form<Introspect>) -> Result<Json<Introspection>, Problem> {
+    #[oai(
+        path = "/v1/auth/introspect",
+        method = "post",
+        operation_id = "introspect",
+        tag = "Tag::Services"
+    )]
+    async fn introspect(
+        &self,
+        _service: ServiceBearer,
+        body: Form<Introspect>,
+    ) -> Result<Json<Introspection>, Problem> {
         let token = &body.0.token;
         if token.starts_with(secret::PERSONAL) {
             return Ok(Json(self.personal(token).await?));
         }
         match self.state.verifier.verify(token).await {
             Ok(claims) => Ok(Json(self.access(&claims).await?)),
-            Err(error @ TokenError::Unavailable) => {
-                Err(Problem::unavailable("tokens-unverifiable", error.to_string(), Duration::from_secs(1)))
-            }
+            Err(error @ TokenError::Unavailable) => Err(Problem::unavailable(
+                "tokens-unverifiable",
+                error.to_string(),
+                Duration::from_secs(1),
+            )),
             Err(TokenError::Invalid | TokenError::Personal | TokenError::Refresh) => Ok(Json(Introspection::default())),
         }
     }
@@ -126,11 +140,15 @@ impl IntrospectionApi {
             (Some(session), _) => store::introspection::session(db, session, claims.sub, now).await?,
             (None, Some(token)) => {
                 let personal = store::introspection::personal_by_id(db, token, now).await?;
-                personal.map(|personal| personal.holder).filter(|holder| holder.user == claims.sub)
+                personal
+                    .map(|personal| personal.holder)
+                    .filter(|holder| holder.user == claims.sub)
             }
             (None, None) => None,
         };
-        let Some(holder) = holder else { return Ok(Introspection::default()) };
+        let Some(holder) = holder else {
+            return Ok(Introspection::default());
+        };
         let mut answer = Introspection {
             active: true,
             sub: Some(claims.sub.to_string()),
@@ -138,7 +156,10 @@ impl IntrospectionApi {
             pat: claims.pat.map(|id| id.to_string()),
             role: Some(holder.role.into()),
             plan: Some(holder.plan.clone()),
-            scopes: claims.scopes.as_ref().map(|scopes| scopes.iter().map(|scope| scope.name().to_owned()).collect()),
+            scopes: claims
+                .scopes
+                .as_ref()
+                .map(|scopes| scopes.iter().map(|scope| scope.name().to_owned()).collect()),
             exp: Some(claims.exp),
             access_token: None,
         };
@@ -160,10 +181,21 @@ impl IntrospectionApi {
     async fn personal(&self, token: &str) -> Result<Introspection, SessionError> {
         let now = self.state.clock.now();
         let found = store::introspection::personal(self.state.db.read(), &secret::digest(token), now).await?;
-        let Some(personal) = found else { return Ok(Introspection::default()) };
-        let Personal { id, holder: Holder { user, role, plan }, scopes, expires_at, last_used_at } = personal;
+        let Some(personal) = found else {
+            return Ok(Introspection::default());
+        };
+        let Personal {
+            id,
+            holder: Holder { user, role, plan },
+            scopes,
+            expires_at,
+            last_used_at,
+        } = personal;
         if last_used_at.is_none_or(|at| now.since(at) >= USE_NOTED) {
-            self.state.db.write(async |tx| store::token::used(tx, id, now).await).await?;
+            self.state
+                .db
+                .write(async |tx| store::token::used(tx, id, now).await)
+                .await?;
         }
         let names = scopes.iter().map(|scope| scope.name().to_owned()).collect();
         let grant = Grant {

@@ -109,10 +109,17 @@ pub struct KeyApi {
 #[OpenApi]
 impl KeyApi {
     /// Read the keys that access tokens are verified with.
-    #[oai(path = "/.well-known/jwks.json", method = "get", operation_id = "getKeys", tag = "Tag::Services")]
+    #[oai(
+        path = "/.well-known/jwks.json",
+        method = "get",
+        operation_id = "getKeys",
+        tag = "Tag::Services"
+    )]
     async fn get_keys(&self) -> Response<Json<KeySet>> {
         let keys = self.state.keyring.public().keys.into_iter().filter_map(|jwk| {
-            let AlgorithmParameters::OctetKeyPair(parameters) = jwk.algorithm else { return None };
+            let AlgorithmParameters::OctetKeyPair(parameters) = jwk.algorithm else {
+                return None;
+            };
             Some(PublicKey {
                 kty: "OKP".to_owned(),
                 crv: "Ed25519".to_owned(),

@@ -31,7 +31,9 @@ pub struct Verify {
 
 impl Example for Verify {
     fn example() -> Self {
-        Self { token: "cth_ev_example".to_owned() }
+        Self {
+            token: "cth_ev_example".to_owned(),
+        }
     }
 }
 
@@ -46,7 +48,12 @@ pub struct MailApi {
 #[OpenApi]
 impl MailApi {
     /// Confirm an e-mail address with the code from the mail.
-    #[oai(path = "/v1/auth/verify", method = "post", operation_id = "verifyEmail", tag = "Tag::Accounts")]
+    #[oai(
+        path = "/v1/auth/verify",
+        method = "post",
+        operation_id = "verifyEmail",
+        tag = "Tag::Accounts"
+    )]
     async fn verify_email(&self, body: Json<Verify>) -> Result<NoContent, Problem> {
         let (digest, now) = (secret::digest(&body.0.token), self.state.clock.now());
         self.state
@@ -55,8 +62,9 @@ impl MailApi {
                 let taken = store::code::take(tx, Purpose::Verify, &digest, now).await?;
                 let (id, email_key) = taken.ok_or(CodeError::Invalid)?;
                 let user = store::user::for_change(tx, id).await?;
-                let mut user =
-                    user.filter(|user| !user.disabled && user.email.key() == email_key).ok_or(CodeError::Invalid)?;
+                let mut user = user
+                    .filter(|user| !user.disabled && user.email.key() == email_key)
+                    .ok_or(CodeError::Invalid)?;
                 if let Some(updated) = user.verify_email(now) {
                     store::user::update(tx, &user).await?;
                     messaging::append(tx, &updated).await?;
@@ -69,7 +77,12 @@ impl MailApi {
     }
 
     /// Ask for the mail that confirms one's address again. Nothing is sent when it is confirmed already.
-    #[oai(path = "/v1/auth/verify/resend", method = "post", operation_id = "resendVerification", tag = "Tag::Accounts")]
+    #[oai(
+        path = "/v1/auth/verify/resend",
+        method = "post",
+        operation_id = "resendVerification",
+        tag = "Tag::Accounts"
+    )]
     async fn resend_verification(&self, Bearer(caller): Bearer) -> Result<NoContent, Problem> {
         let now = self.state.clock.now();
         self.state

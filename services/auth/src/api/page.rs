@@ -9,8 +9,7 @@ const VERIFY: &str = include_str!("verify_email.html");
 const RESET: &str = include_str!("reset_password.html");
 
 /// The pages run their own inline script and talk to their own host, nothing else.
-const POLICY: &str =
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'";
 
 #[handler]
 fn verify() -> Response {
@@ -33,5 +32,8 @@ fn page(text: &'static str) -> Response {
 
 /// Puts the pages beside the API.
 pub fn beside(api: poem::endpoint::BoxEndpoint<'static, Response>) -> poem::Route {
-    poem::Route::new().at("/verify-email", get(verify)).at("/reset-password", get(reset)).nest("/", api)
+    poem::Route::new()
+        .at("/verify-email", get(verify))
+        .at("/reset-password", get(reset))
+        .nest("/", api)
 }

@@ -59,7 +59,9 @@ pub struct Forgot {
 
 impl Example for Forgot {
     fn example() -> Self {
-        Self { email: "ada@example.com".to_owned() }
+        Self {
+            email: "ada@example.com".to_owned(),
+        }
     }
 }
 
@@ -77,7 +79,10 @@ pub struct Reset {
 
 impl Example for Reset {
     fn example() -> Self {
-        Self { token: "cth_pr_example".to_owned(), new_password: "seven quiet lighthouses".to_owned() }
+        Self {
+            token: "cth_pr_example".to_owned(),
+            new_password: "seven quiet lighthouses".to_owned(),
+        }
     }
 }
 
@@ -90,9 +95,20 @@ pub struct PasswordApi {
 #[OpenApi]
 impl PasswordApi {
     /// Change one's password. All other sessions end.
-    #[oai(path = "/v1/me/password", method = "post", operation_id = "changePassword", tag = "Tag::Profile")]
+    #[oai(
+        path = "/v1/me/password",
+        method = "post",
+        operation_id = "changePassword",
+        tag = "Tag::Profile"
+    )]
     async fn change_password(&self, Bearer(caller): Bearer, body: Json<ChangePassword>) -> Result<NoContent, Problem> {
-        let State { db, clock, settings, hasher, .. } = &*self.state;
+        let State {
+            db,
+            clock,
+            settings,
+            hasher,
+            ..
+        } = &*self.state;
         let (current, new) = (SecretString::from(body.0.current_password), body.0.new_password);
         let user = store::caller::user(db.read(), &caller, clock.now()).await?;
         let new = parse_new(&new, &user.known()).map_err(Problem::invalid)?;
@@ -128,9 +144,16 @@ impl PasswordApi {
     }
 
     /// Ask for a mail with which to set a new password. The answer is the same whether or not there is an account.
-    #[oai(path = "/v1/auth/forgot", method = "post", operation_id = "forgotPassword", tag = "Tag::Accounts")]
+    #[oai(
+        path = "/v1/auth/forgot",
+        method = "post",
+        operation_id = "forgotPassword",
+        tag = "Tag::Accounts"
+    )]
     async fn forgot_password(&self, request: &Request, body: Json<Forgot>) -> Result<NoContent, Problem> {
-        let State { db, clock, settings, .. } = &*self.state;
+        let State {
+            db, clock, settings, ..
+        } = &*self.state;
         let email = Email::parse(&body.0.email);
         let email = email.map_err(|wrong| Problem::invalid(vec![FieldError::new("/email", wrong)]))?;
         let counter = throttle::mails(&client::of(request));
@@ -147,13 +170,23 @@ impl PasswordApi {
     }
 
     /// Set a new password with the code from a mail. All sessions end and all personal access tokens are void.
-    #[oai(path = "/v1/auth/reset", method = "post", operation_id = "resetPassword", tag = "Tag::Accounts")]
+    #[oai(
+        path = "/v1/auth/reset",
+        method = "post",
+        operation_id = "resetPassword",
+        tag = "Tag::Accounts"
+    )]
     async fn reset_password(&self, request: &Request, body: Json<Reset>) -> Result<NoContent, Problem> {
         let State { db, clock, hasher, .. } = &*self.state;
         let (digest, client) = (secret::digest(&body.0.token), client::of(request));
-        let code = store::code::find(db.read(), Purpose::Reset, &digest, clock.now()).await.map_err(CodeError::from)?;
+        let code = store::code::find(db.read(), Purpose::Reset, &digest, clock.now())
+            .await
+            .map_err(CodeError::from)?;
         let code = code.ok_or(CodeError::Invalid)?;
-        let user = store::user::find(db.read(), code.user_id).await.map_err(CodeError::from)?.ok_or(CodeError::Invalid)?;
+        let user = store::user::find(db.read(), code.user_id)
+            .await
+            .map_err(CodeError::from)?
+            .ok_or(CodeError::Invalid)?;
         let new = parse_new(&body.0.new_password, &user.known()).map_err(CodeError::Unacceptable)?;
         let hash = hasher.hash(new).await?;
         let now = clock.now();
@@ -161,8 +194,9 @@ impl PasswordApi {
             let taken = store::code::take(tx, Purpose::Reset, &digest, now).await?;
             let (id, email_key) = taken.ok_or(CodeError::Invalid)?;
             let user = store::user::for_change(tx, id).await?;
-            let mut user =
-                user.filter(|user| !user.disabled && user.email.key() == email_key).ok_or(CodeError::Invalid)?;
+            let mut user = user
+                .filter(|user| !user.disabled && user.email.key() == email_key)
+                .ok_or(CodeError::Invalid)?;
             // Whoever reads the mailbox has shown that the address is theirs.
             if let Some(updated) = user.verify_email(now) {
                 messaging::append(tx, &updated).await?;

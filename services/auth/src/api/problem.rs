@@ -64,8 +64,10 @@ impl From<SessionError> for Problem {
             SessionError::Throttled(throttled) => throttled.into(),
             SessionError::InvalidRefresh => unauthorised("invalid-refresh-token", error.to_string()),
             SessionError::Reused => unauthorised("refresh-token-reused", error.to_string()),
-            SessionError::TooOften => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-retries", error.to_string())
-                .with_retry_after(Duration::from_secs(10)),
+            SessionError::TooOften => {
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-retries", error.to_string())
+                    .with_retry_after(Duration::from_secs(10))
+            }
             SessionError::NotFound => Problem::not_found("session-not-found", error.to_string()),
             SessionError::Caller(error) => error.into(),
             SessionError::Hash(error) => error.into(),

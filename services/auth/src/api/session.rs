@@ -48,7 +48,10 @@ pub struct Login {
 
 impl Example for Login {
     fn example() -> Self {
-        Self { email: "ada@example.com".to_owned(), password: "correct horse battery staple".to_owned() }
+        Self {
+            email: "ada@example.com".to_owned(),
+            password: "correct horse battery staple".to_owned(),
+        }
     }
 }
 
@@ -63,7 +66,9 @@ pub struct Refresh {
 
 impl Example for Refresh {
     fn example() -> Self {
-        Self { refresh_token: "cth_rt_example".to_owned() }
+        Self {
+            refresh_token: "cth_rt_example".to_owned(),
+        }
     }
 }
 
@@ -132,7 +137,12 @@ pub struct SessionApi {
 #[OpenApi]
 impl SessionApi {
     /// Sign in. After a few failures the next attempt has to wait (429), longer each time.
-    #[oai(path = "/v1/auth/login", method = "post", operation_id = "login", tag = "Tag::Sessions")]
+    #[oai(
+        path = "/v1/auth/login",
+        method = "post",
+        operation_id = "login",
+        tag = "Tag::Sessions"
+    )]
     async fn login(&self, request: &Request, body: Json<Login>) -> Result<Json<Tokens>, Problem> {
         let client = client::of(request);
         let signed_in = self.sign_in(body.0, &client).await;
@@ -144,7 +154,12 @@ impl SessionApi {
     ///
     /// A client that did not get the answer may send the same token again within 10 seconds and gets fresh tokens. Used
     /// later than that, the token ends the session: somebody else has a copy of it.
-    #[oai(path = "/v1/auth/refresh", method = "post", operation_id = "refresh", tag = "Tag::Sessions")]
+    #[oai(
+        path = "/v1/auth/refresh",
+        method = "post",
+        operation_id = "refresh",
+        tag = "Tag::Sessions"
+    )]
     async fn refresh(&self, body: Json<Refresh>) -> Result<Json<Tokens>, Problem> {
         let refreshed = self.go_on(&body.0.refresh_token).await;
         self.state.metrics.refresh(outcome(&refreshed));
@@ -152,7 +167,12 @@ impl SessionApi {
     }
 
     /// Sign out: the session ends, everywhere within a second.
-    #[oai(path = "/v1/auth/logout", method = "post", operation_id = "logout", tag = "Tag::Sessions")]
+    #[oai(
+        path = "/v1/auth/logout",
+        method = "post",
+        operation_id = "logout",
+        tag = "Tag::Sessions"
+    )]
     async fn logout(&self, Bearer(caller): Bearer) -> Result<NoContent, Problem> {
         let now = self.state.clock.now();
         self.state
@@ -169,7 +189,12 @@ impl SessionApi {
     }
 
     /// List one's sessions, the newest first.
-    #[oai(path = "/v1/sessions", method = "get", operation_id = "listSessions", tag = "Tag::Sessions")]
+    #[oai(
+        path = "/v1/sessions",
+        method = "get",
+        operation_id = "listSessions",
+        tag = "Tag::Sessions"
+    )]
     async fn list_sessions(
         &self,
         Bearer(caller): Bearer,
@@ -183,7 +208,9 @@ impl SessionApi {
         let before: Option<SessionId> = page::position(&list, cursor.0.as_deref())?;
         let (db, now) = (self.state.db.read(), self.state.clock.now());
         store::caller::user(db, &caller, now).await?;
-        let found = store::session::of_user(db, caller.user, before, limit + 1, now).await.map_err(Problem::internal)?;
+        let found = store::session::of_user(db, caller.user, before, limit + 1, now)
+            .await
+            .map_err(Problem::internal)?;
         let item = |session: session::Session| Session {
             id: session.id.to_string(),
             client: session.client,
@@ -196,7 +223,12 @@ impl SessionApi {
     }
 
     /// End one of one's sessions, everywhere within a second.
-    #[oai(path = "/v1/sessions/:id", method = "delete", operation_id = "deleteSession", tag = "Tag::Sessions")]
+    #[oai(
+        path = "/v1/sessions/:id",
+        method = "delete",
+        operation_id = "deleteSession",
+        tag = "Tag::Sessions"
+    )]
     async fn delete_session(&self, Bearer(caller): Bearer, id: Path<String>) -> Result<NoContent, Problem> {
         let id: SessionId = id.0.parse().map_err(|_| SessionError::NotFound)?;
         let now = self.state.clock.now();
@@ -218,7 +250,13 @@ impl SessionApi {
 
 impl SessionApi {
     async fn sign_in(&self, login: Login, client: &Client) -> Result<Tokens, SessionError> {
-        let State { db, clock, settings, hasher, .. } = &*self.state;
+        let State {
+            db,
+            clock,
+            settings,
+            hasher,
+            ..
+        } = &*self.state;
         let (email_key, password) = (email::key(&login.email), SecretString::from(login.password));
         let (account, network) = self.take_attempt(&email_key, client).await?;
         let user = store::user::by_email(db.read(), &email_key).await?;
@@ -231,13 +269,19 @@ impl SessionApi {
             }
         };
         let user = user.filter(|_| checked.matches).ok_or(SessionError::WrongCredentials)?;
-        let rehashed = if checked.outdated { Some(hasher.rehash(&password).await?) } else { None };
+        let rehashed = if checked.outdated {
+            Some(hasher.rehash(&password).await?)
+        } else {
+            None
+        };
         let refresh = secret::generate(secret::REFRESH)?;
         let now = clock.now();
         let (user, session) = db
             .write(async |tx| {
                 let seen = user.password;
-                let mut user = store::user::for_change(tx, user.id).await?.ok_or(SessionError::WrongCredentials)?;
+                let mut user = store::user::for_change(tx, user.id)
+                    .await?
+                    .ok_or(SessionError::WrongCredentials)?;
                 // Changed while we were hashing: what was right is not right any more.
                 if user.password != seen {
                     return Err(SessionError::WrongCredentials);
@@ -264,13 +308,18 @@ impl SessionApi {
 
     /// Counts the attempt before its password is looked at; answers the counters of account and network.
     async fn take_attempt(&self, email_key: &str, client: &Client) -> Result<(String, String), SessionError> {
-        let State { db, clock, settings, .. } = &*self.state;
+        let State {
+            db, clock, settings, ..
+        } = &*self.state;
         let now = clock.now();
         db.write(async |tx| {
             let since = now - settings.known_network;
             let own = store::client::knows_network(tx, email_key, client, since).await?;
-            let account =
-                if own { throttle::account_from(email_key, client) } else { throttle::account(email_key) };
+            let account = if own {
+                throttle::account_from(email_key, client)
+            } else {
+                throttle::account(email_key)
+            };
             let network = throttle::network(client);
             store::throttle::take(tx, &settings.account, &account, now).await?;
             store::throttle::take(tx, &settings.network, &network, now).await?;
@@ -290,7 +339,9 @@ impl SessionApi {
     }
 
     async fn go_on(&self, token: &str) -> Result<Tokens, SessionError> {
-        let State { db, clock, settings, .. } = &*self.state;
+        let State {
+            db, clock, settings, ..
+        } = &*self.state;
         let (digest, fresh) = (secret::digest(token), secret::generate(secret::REFRESH)?);
         let now = clock.now();
         let refreshed = db
@@ -304,7 +355,8 @@ impl SessionApi {
                     }
                     Presented::Retry => session.retries += 1,
                     Presented::Reused => {
-                        store::session::end(tx, session.user, Which::One(session.id), EndReason::RefreshReuse, now).await?;
+                        store::session::end(tx, session.user, Which::One(session.id), EndReason::RefreshReuse, now)
+                            .await?;
                         return Ok(None);
                     }
                     Presented::Ended => return Err(SessionError::InvalidRefresh),

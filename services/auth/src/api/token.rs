@@ -109,8 +109,22 @@ pub struct NewToken {
 
 impl Example for NewToken {
     fn example() -> Self {
-        let Token { id, name, scopes, created_at, expires_at, .. } = Token::example();
-        Self { id, name, scopes, created_at, expires_at, token: "cth_pat_example".to_owned() }
+        let Token {
+            id,
+            name,
+            scopes,
+            created_at,
+            expires_at,
+            ..
+        } = Token::example();
+        Self {
+            id,
+            name,
+            scopes,
+            created_at,
+            expires_at,
+            token: "cth_pat_example".to_owned(),
+        }
     }
 }
 
@@ -138,7 +152,12 @@ pub struct TokenApi {
 #[OpenApi]
 impl TokenApi {
     /// Make a personal access token. Its secret is in this answer and nowhere else.
-    #[oai(path = "/v1/tokens", method = "post", operation_id = "createToken", tag = "Tag::Tokens")]
+    #[oai(
+        path = "/v1/tokens",
+        method = "post",
+        operation_id = "createToken",
+        tag = "Tag::Tokens"
+    )]
     async fn create_token(
         &self,
         Bearer(caller): Bearer,
@@ -147,12 +166,23 @@ impl TokenApi {
         key: Header<Option<String>>,
         body: Json<CreateToken>,
     ) -> Result<Created<NewToken>, Problem> {
-        let State { db, clock, settings, seal, .. } = &*self.state;
+        let State {
+            db,
+            clock,
+            settings,
+            seal,
+            ..
+        } = &*self.state;
         let key = Key::parse(key.0.as_deref(), caller.user, "POST /v1/tokens", &body.0)?;
         let now = clock.now();
-        let CreateToken { name, scopes, expires_at } = &body.0;
+        let CreateToken {
+            name,
+            scopes,
+            expires_at,
+        } = &body.0;
         let (limits, role) = (&settings.tokens, caller.role);
-        let draft = TokenDraft::parse(name, scopes, expires_at.as_deref(), role, limits, now).map_err(Problem::invalid)?;
+        let draft =
+            TokenDraft::parse(name, scopes, expires_at.as_deref(), role, limits, now).map_err(Problem::invalid)?;
         let answer = db
             .write(async |tx| {
                 let user = store::caller::for_change(tx, &caller, now).await?;
@@ -170,20 +200,44 @@ impl TokenApi {
                 let (token, created) = draft.create(user.id, now);
                 store::token::insert(tx, &token, secret::digest(secret.expose_secret())).await?;
                 messaging::append(tx, &created).await?;
-                let Token { id, name, scopes, created_at, expires_at, .. } = token.into();
+                let Token {
+                    id,
+                    name,
+                    scopes,
+                    created_at,
+                    expires_at,
+                    ..
+                } = token.into();
                 let token = secret.expose_secret().to_owned();
-                let answer = NewToken { id, name, scopes, created_at, expires_at, token };
+                let answer = NewToken {
+                    id,
+                    name,
+                    scopes,
+                    created_at,
+                    expires_at,
+                    token,
+                };
                 if let Some(key) = &key {
-                    key.record(tx, &seal.seal(&place, &serde_json::to_vec(&answer)?)?).await?;
+                    key.record(tx, &seal.seal(&place, &serde_json::to_vec(&answer)?)?)
+                        .await?;
                 }
                 Ok::<_, TokenError>(answer)
             })
             .await?;
-        Ok(Created { location: format!("/v1/tokens/{}", answer.id), version: None, body: answer })
+        Ok(Created {
+            location: format!("/v1/tokens/{}", answer.id),
+            version: None,
+            body: answer,
+        })
     }
 
     /// List one's personal access tokens, the newest first.
-    #[oai(path = "/v1/tokens", method = "get", operation_id = "listTokens", tag = "Tag::Tokens")]
+    #[oai(
+        path = "/v1/tokens",
+        method = "get",
+        operation_id = "listTokens",
+        tag = "Tag::Tokens"
+    )]
     async fn list_tokens(
         &self,
         Bearer(caller): Bearer,
@@ -197,12 +251,19 @@ impl TokenApi {
         let before: Option<TokenId> = page::position(&list, cursor.0.as_deref())?;
         let db = self.state.db.read();
         store::caller::user(db, &caller, self.state.clock.now()).await?;
-        let found = store::token::of_user(db, caller.user, before, limit + 1).await.map_err(Problem::internal)?;
+        let found = store::token::of_user(db, caller.user, before, limit + 1)
+            .await
+            .map_err(Problem::internal)?;
         Ok(Json(page::page(found, limit, &list, |token| token.id, Token::from)))
     }
 
     /// Make a personal access token void, everywhere within a second.
-    #[oai(path = "/v1/tokens/:id", method = "delete", operation_id = "deleteToken", tag = "Tag::Tokens")]
+    #[oai(
+        path = "/v1/tokens/:id",
+        method = "delete",
+        operation_id = "deleteToken",
+        tag = "Tag::Tokens"
+    )]
     async fn delete_token(&self, Bearer(caller): Bearer, id: Path<String>) -> Result<NoContent, Problem> {
         let id: TokenId = id.0.parse().map_err(|_| TokenError::NotFound)?;
         let now = self.state.clock.now();

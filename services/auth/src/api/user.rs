@@ -100,7 +100,10 @@ pub struct UpdateUser {
 
 impl Example for UpdateUser {
     fn example() -> Self {
-        Self { role: MaybeUndefined::Value(Role::Support), disabled: MaybeUndefined::Undefined }
+        Self {
+            role: MaybeUndefined::Value(Role::Support),
+            disabled: MaybeUndefined::Undefined,
+        }
     }
 }
 
@@ -202,7 +205,10 @@ impl From<user::User> for User {
 }
 
 fn tagged(user: user::User) -> Tagged<User> {
-    Tagged { version: user.version, body: user.into() }
+    Tagged {
+        version: user.version,
+        body: user.into(),
+    }
 }
 
 /// Operations on accounts.
@@ -214,9 +220,18 @@ pub struct UserApi {
 #[OpenApi]
 impl UserApi {
     /// Open an account. A mail asks to confirm the address; signing in does not wait for it.
-    #[oai(path = "/v1/auth/register", method = "post", operation_id = "register", tag = "Tag::Accounts")]
+    #[oai(
+        path = "/v1/auth/register",
+        method = "post",
+        operation_id = "register",
+        tag = "Tag::Accounts"
+    )]
     async fn register(&self, request: &Request, body: Json<Register>) -> Result<Created<User>, Problem> {
-        let Register { email, password, display_name } = body.0;
+        let Register {
+            email,
+            password,
+            display_name,
+        } = body.0;
         let registration = Registration::parse(&email, &password, &display_name).map_err(Problem::invalid)?;
         let hash = self.state.hasher.hash(registration.password.clone()).await?;
         let client = client::of(request);
@@ -224,18 +239,26 @@ impl UserApi {
         let user = loop {
             match self.open_account(&registration, &hash, &client).await {
                 // Somebody took the handle, or the address, in the same moment: look again.
-                Err(UserError::Store(error)) if database::is_unique_violation(&error) && tries < HANDLE_TRIES => tries += 1,
+                Err(UserError::Store(error)) if database::is_unique_violation(&error) && tries < HANDLE_TRIES => {
+                    tries += 1
+                }
                 done => break done?,
             }
         };
         self.state.mail_bell.notify_one();
-        Ok(Created { location: format!("/v1/users/{}", user.id), version: Some(user.version), body: user.into() })
+        Ok(Created {
+            location: format!("/v1/users/{}", user.id),
+            version: Some(user.version),
+            body: user.into(),
+        })
     }
 
     /// Read one's own account.
     #[oai(path = "/v1/me", method = "get", operation_id = "getMe", tag = "Tag::Profile")]
     async fn get_me(&self, Bearer(caller): Bearer) -> Result<Tagged<User>, Problem> {
-        Ok(tagged(store::caller::user(self.state.db.read(), &caller, self.state.clock.now()).await?))
+        Ok(tagged(
+            store::caller::user(self.state.db.read(), &caller, self.state.clock.now()).await?,
+        ))
     }
 
     /// Change one's own name or handle.
@@ -286,12 +309,17 @@ impl UserApi {
         let limit = page::limit(limit.0)?;
         let query = query.0.as_deref().map(str::trim).filter(|text| !text.is_empty());
         if query.is_some_and(|text| text.chars().count() > 254 || text.contains('\0')) {
-            return Err(Problem::invalid(vec![FieldError::parameter("query", "must be a text of at most 254 characters")]));
+            return Err(Problem::invalid(vec![FieldError::parameter(
+                "query",
+                "must be a text of at most 254 characters",
+            )]));
         }
         let list = format!("users {}", query.unwrap_or_default());
         let after: Option<UserId> = page::position(&list, cursor.0.as_deref())?;
         store::caller::user(self.state.db.read(), &caller, self.state.clock.now()).await?;
-        let found = store::user::search(self.state.db.read(), query, after, limit + 1).await.map_err(Problem::internal)?;
+        let found = store::user::search(self.state.db.read(), query, after, limit + 1)
+            .await
+            .map_err(Problem::internal)?;
         Ok(Json(page::page(found, limit, &list, |user| user.id, User::from)))
     }
 
@@ -299,13 +327,21 @@ impl UserApi {
     #[oai(path = "/v1/users/:id", method = "get", operation_id = "getUser", tag = "Tag::Users")]
     async fn get_user(&self, Bearer(caller): Bearer, id: Path<String>) -> Result<Tagged<User>, Problem> {
         let id: UserId = id.0.parse().map_err(|_| UserError::NotFound)?;
-        let user = store::user::find(self.state.db.read(), id).await.map_err(UserError::from)?.ok_or(UserError::NotFound)?;
+        let user = store::user::find(self.state.db.read(), id)
+            .await
+            .map_err(UserError::from)?
+            .ok_or(UserError::NotFound)?;
         store::caller::user(self.state.db.read(), &caller, self.state.clock.now()).await?;
         Ok(tagged(user))
     }
 
     /// Give an account another role, shut it or open it again. For admins.
-    #[oai(path = "/v1/users/:id", method = "patch", operation_id = "updateUser", tag = "Tag::Users")]
+    #[oai(
+        path = "/v1/users/:id",
+        method = "patch",
+        operation_id = "updateUser",
+        tag = "Tag::Users"
+    )]
     async fn update_user(
         &self,
         Bearer(caller): Bearer,
@@ -376,7 +412,9 @@ impl UserApi {
                 if store::user::email_taken(tx, &registration.email.key()).await? {
                     return Err(UserError::EmailTaken);
                 }
-                let handle = store::user::free_handle(tx, candidates).await?.ok_or(UserError::HandleTaken)?;
+                let handle = store::user::free_handle(tx, candidates)
+                    .await?
+                    .ok_or(UserError::HandleTaken)?;
                 let (email, name) = (registration.email.clone(), registration.display_name.clone());
                 let (user, registered) = user::User::register(email, handle, name, hash.clone(), now);
                 store::user::insert(tx, &user).await?;
@@ -392,12 +430,16 @@ impl UserApi {
 
 fn not_null(fields: &[(&str, bool)]) -> Vec<FieldError> {
     let null = fields.iter().filter(|(_, null)| *null);
-    null.map(|(pointer, _)| FieldError::new(pointer, "must not be null; leave it out to keep it as it is")).collect()
+    null.map(|(pointer, _)| FieldError::new(pointer, "must not be null; leave it out to keep it as it is"))
+        .collect()
 }
 
 impl UpdateMe {
     fn parse(self) -> Result<ProfileChange, Vec<FieldError>> {
-        let wrong = not_null(&[("/display_name", self.display_name.is_null()), ("/handle", self.handle.is_null())]);
+        let wrong = not_null(&[
+            ("/display_name", self.display_name.is_null()),
+            ("/handle", self.handle.is_null()),
+        ]);
         let (name, handle) = (self.display_name.value(), self.handle.value());
         match ProfileChange::parse(name.map(String::as_str), handle.map(String::as_str)) {
             Ok(change) if wrong.is_empty() => Ok(change),

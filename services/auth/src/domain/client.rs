@@ -19,7 +19,10 @@ pub struct Client {
 impl Client {
     /// From the `User-Agent` header and the address.
     pub fn new(user_agent: Option<&str>, address: IpAddr) -> Self {
-        Self { name: name(user_agent.unwrap_or_default()), network: network(address) }
+        Self {
+            name: name(user_agent.unwrap_or_default()),
+            network: network(address),
+        }
     }
 
     /// What is kept to know the network again, without keeping the address.
@@ -66,7 +69,10 @@ const SYSTEMS: &[(&str, &str)] = &[
 
 fn name(user_agent: &str) -> String {
     let find = |table: &[(&str, &'static str)]| {
-        table.iter().find(|(token, _)| user_agent.contains(token)).map(|(_, name)| *name)
+        table
+            .iter()
+            .find(|(token, _)| user_agent.contains(token))
+            .map(|(_, name)| *name)
     };
     if user_agent.starts_with("Mozilla/") {
         return match (find(BROWSERS), find(SYSTEMS)) {
@@ -78,8 +84,16 @@ fn name(user_agent: &str) -> String {
     }
     // `curl/8.5.0`, `python-requests/2.32`: the product without its version (RFC 9110, 10.1.5).
     let product = user_agent.split(['/', ' ', '(']).next().unwrap_or_default();
-    let plain: String = product.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
-    if plain.is_empty() { "Unknown client".to_owned() } else { plain }
+    let plain: String = product
+        .chars()
+        .filter(|letter| !letter.is_control())
+        .take(LONGEST)
+        .collect();
+    if plain.is_empty() {
+        "Unknown client".to_owned()
+    } else {
+        plain
+    }
 }
 
 #[cfg(test)]

@@ -21,11 +21,18 @@ impl Email {
         if text.len() > LONGEST {
             return Err(format!("must have at most {LONGEST} characters"));
         }
-        let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
+        let options = Options::default()
+            .without_display_text()
+            .without_domain_literal()
+            .with_required_tld();
         let valid = EmailAddress::parse_with_options(text, options).is_ok()
             && !text.chars().any(char::is_control)
             && lettre::Address::from_str(text).is_ok();
-        if valid { Ok(Self(text.to_owned())) } else { Err("must be an e-mail address like ada@example.com".to_owned()) }
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be an e-mail address like ada@example.com".to_owned())
+        }
     }
 
     /// An address out of our own database.
@@ -70,7 +77,10 @@ mod tests {
         let address = Email::parse("  Ada.Lovelace+Hub@Example.COM ").unwrap();
         assert_eq!(address.as_str(), "Ada.Lovelace+Hub@Example.COM");
         assert_eq!(address.key(), "ada.lovelace+hub@example.com");
-        assert_eq!(Email::parse("ÄRGER@bücher.example").unwrap().key(), "ärger@bücher.example");
+        assert_eq!(
+            Email::parse("ÄRGER@bücher.example").unwrap().key(),
+            "ärger@bücher.example"
+        );
     }
 
     #[test]

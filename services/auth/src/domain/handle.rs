@@ -7,8 +7,25 @@ pub const LONGEST: usize = 32;
 
 /// Names that would read as something else in a mention or an address.
 const RESERVED: &[&str] = &[
-    "admin", "administrator", "all", "api", "channel", "everybody", "everyone", "here", "hub", "me", "nobody", "none",
-    "null", "root", "security", "support", "system", "team", "undefined",
+    "admin",
+    "administrator",
+    "all",
+    "api",
+    "channel",
+    "everybody",
+    "everyone",
+    "here",
+    "hub",
+    "me",
+    "nobody",
+    "none",
+    "null",
+    "root",
+    "security",
+    "support",
+    "system",
+    "team",
+    "undefined",
 ];
 
 /// A handle: lower-case letters, digits, `-` and `_`, beginning and ending with a letter or digit.
@@ -52,7 +69,12 @@ impl Handle {
         let plain = (stem != "user").then(|| stem.to_owned());
         let numbered = (2..=9).map(|number| format!("{stem}{number}"));
         let random = (0..8).map(|_| format!("{stem}{}", 10 + random() % 9_999_990));
-        plain.into_iter().chain(numbered).chain(random).filter_map(|text| Self::parse(&text).ok()).collect()
+        plain
+            .into_iter()
+            .chain(numbered)
+            .chain(random)
+            .filter_map(|text| Self::parse(&text).ok())
+            .collect()
     }
 
     /// A handle out of our own database.
@@ -109,7 +131,19 @@ mod tests {
 
     #[test]
     fn what_a_mention_could_not_name_is_refused() {
-        for text in ["", "a", "-ada", "ada-", "ada lovelace", "ada.l", "ädä", "all", "@here", "me", &"a".repeat(33)] {
+        for text in [
+            "",
+            "a",
+            "-ada",
+            "ada-",
+            "ada lovelace",
+            "ada.l",
+            "ädä",
+            "all",
+            "@here",
+            "me",
+            &"a".repeat(33),
+        ] {
             assert!(Handle::parse(text).is_err(), "{text:?}");
         }
         assert_eq!(Handle::parse(" @Ada-L ").unwrap().as_str(), "ada-l");

@@ -29,7 +29,9 @@ pub struct Span {
 impl Schedule {
     /// The `active_from` of the key that has to be made now, if any.
     pub fn due(&self, keys: &[Span], now: Timestamp) -> Option<Timestamp> {
-        let Some(youngest) = keys.iter().map(|key| key.active_from).max() else { return Some(now) };
+        let Some(youngest) = keys.iter().map(|key| key.active_from).max() else {
+            return Some(now);
+        };
         let next = youngest + self.rotation;
         // After a long sleep the next one is late; it still gets its time to become known.
         (next <= now + self.overlap).then(|| next.max(now + self.overlap))
@@ -38,7 +40,11 @@ impl Schedule {
     /// Keys whose last token has expired.
     pub fn obsolete(&self, keys: &[Span], now: Timestamp) -> Vec<KeyId> {
         let succeeded = |key: &&Span| {
-            let successor = keys.iter().map(|other| other.active_from).filter(|at| *at > key.active_from).min();
+            let successor = keys
+                .iter()
+                .map(|other| other.active_from)
+                .filter(|at| *at > key.active_from)
+                .min();
             successor.is_some_and(|at| at + self.overlap <= now)
         };
         keys.iter().filter(succeeded).map(|key| key.id).collect()
@@ -55,14 +61,20 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const SCHEDULE: Schedule = Schedule { rotation: Duration::from_secs(100), overlap: Duration::from_secs(10) };
+    const SCHEDULE: Schedule = Schedule {
+        rotation: Duration::from_secs(100),
+        overlap: Duration::from_secs(10),
+    };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
     fn key(active_from: i64) -> Span {
-        Span { id: KeyId::new(), active_from: at(active_from) }
+        Span {
+            id: KeyId::new(),
+            active_from: at(active_from),
+        }
     }
 
     #[test]
@@ -95,7 +107,10 @@ mod tests {
         for second in 0..2000 {
             let now = at(second);
             if let Some(active_from) = SCHEDULE.due(&keys, now) {
-                keys.push(Span { id: KeyId::new(), active_from });
+                keys.push(Span {
+                    id: KeyId::new(),
+                    active_from,
+                });
             }
             let gone = SCHEDULE.obsolete(&keys, now);
             keys.retain(|key| !gone.contains(&key.id));

@@ -14,11 +14,7 @@ use contracts::{
 use sea_orm::DbErr;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    password::HashError,
-    secret,
-    user::CallerError,
-};
+use super::{password::HashError, secret, user::CallerError};
 
 /// What a mail is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +95,9 @@ impl Delivery {
             return None;
         }
         let doublings = u32::try_from(attempts.max(1) - 1).unwrap_or(u32::MAX);
-        let pause = self.first_retry.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+        let pause = self
+            .first_retry
+            .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
         Some(now + pause.min(self.last_retry))
     }
 }
@@ -131,9 +129,18 @@ pub struct Letter {
 
 /// Writes a mail. The code is behind a `#` in the link: browsers keep that part to themselves, so it is in no server's log.
 pub fn letter(purpose: Purpose, name: &str, code: &SecretString, public_url: &str, life: Duration) -> Letter {
-    let link = format!("{}/{}#{}", public_url.trim_end_matches('/'), purpose.page(), code.expose_secret());
+    let link = format!(
+        "{}/{}#{}",
+        public_url.trim_end_matches('/'),
+        purpose.page(),
+        code.expose_secret()
+    );
     let (hours, minutes) = (life.as_secs() / 3600, life.as_secs() / 60);
-    let life = if hours >= 2 { format!("{hours} hours") } else { format!("{minutes} minutes") };
+    let life = if hours >= 2 {
+        format!("{hours} hours")
+    } else {
+        format!("{minutes} minutes")
+    };
     let (subject, what, otherwise) = match purpose {
         Purpose::Verify => (
             "Confirm your e-mail address for CloudTaskHub",
@@ -149,7 +156,10 @@ pub fn letter(purpose: Purpose, name: &str, code: &SecretString, public_url: &st
     let text = format!(
         "Hello {name},\n\n{what}\n\n{link}\n\nThe link works for {life}, once. In a program, send the part after # as \"token\".\n\n{otherwise}\n"
     );
-    Letter { subject: subject.to_owned(), text: text.into() }
+    Letter {
+        subject: subject.to_owned(),
+        text: text.into(),
+    }
 }
 
 /// Why nothing was done.
@@ -179,9 +189,18 @@ mod tests {
     #[test]
     fn the_link_goes_to_the_public_address_and_keeps_its_code_from_servers() {
         let code = SecretString::from("cth_pr_x".to_owned());
-        let letter = letter(Purpose::Reset, "Ada", &code, "https://auth.example/", Duration::from_secs(3600));
+        let letter = letter(
+            Purpose::Reset,
+            "Ada",
+            &code,
+            "https://auth.example/",
+            Duration::from_secs(3600),
+        );
         let text = letter.text.expose_secret();
-        assert!(text.contains("\nhttps://auth.example/reset-password#cth_pr_x\n"), "{text}");
+        assert!(
+            text.contains("\nhttps://auth.example/reset-password#cth_pr_x\n"),
+            "{text}"
+        );
         assert!(text.contains("60 minutes") && !letter.subject.contains("cth_"));
     }
 
@@ -198,7 +217,11 @@ mod tests {
             reset_life: seconds(1),
         };
         let pauses: Vec<Option<i64>> = (1..=5)
-            .map(|attempts| delivery.retry_at(attempts, Timestamp::from_micros(0)).map(Timestamp::as_seconds))
+            .map(|attempts| {
+                delivery
+                    .retry_at(attempts, Timestamp::from_micros(0))
+                    .map(Timestamp::as_seconds)
+            })
             .collect();
         assert_eq!(pauses, [Some(10), Some(20), Some(30), Some(30), None]);
     }

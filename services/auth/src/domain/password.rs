@@ -35,14 +35,19 @@ impl NewPassword {
         let normal = normalise(text);
         let count = normal.chars().count();
         if !(SHORTEST..=LONGEST).contains(&count) {
-            return Err(format!("must have {SHORTEST} to {LONGEST} characters; a few unrelated words make a good one"));
+            return Err(format!(
+                "must have {SHORTEST} to {LONGEST} characters; a few unrelated words make a good one"
+            ));
         }
         let folded = normal.to_lowercase();
         let one_letter = folded.chars().all(|letter| folded.starts_with(letter));
         if one_letter || COMMON.lines().any(|common| common == folded) {
             return Err("is one of the passwords that are guessed first; choose another".to_owned());
         }
-        if about.iter().any(|known| known.chars().count() >= 4 && folded == known.to_lowercase()) {
+        if about
+            .iter()
+            .any(|known| known.chars().count() >= 4 && folded == known.to_lowercase())
+        {
             return Err("must not be your own name or address".to_owned());
         }
         Ok(Self(normal.into()))
@@ -132,7 +137,13 @@ impl Hasher {
             nobody: PasswordHash(String::new()),
         };
         let unknown = super::secret::generate("").map_err(failed)?;
-        hasher.nobody = PasswordHash(hasher.argon2().hash_password(unknown.expose_secret().as_bytes()).map_err(failed)?.to_string());
+        hasher.nobody = PasswordHash(
+            hasher
+                .argon2()
+                .hash_password(unknown.expose_secret().as_bytes())
+                .map_err(failed)?
+                .to_string(),
+        );
         Ok(hasher)
     }
 
@@ -147,7 +158,9 @@ impl Hasher {
     pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, HashError> {
         let argon2 = self.argon2();
         self.run(move || {
-            let hash = argon2.hash_password(password.0.expose_secret().as_bytes()).map_err(failed)?;
+            let hash = argon2
+                .hash_password(password.0.expose_secret().as_bytes())
+                .map_err(failed)?;
             Ok(PasswordHash(hash.to_string()))
         })
         .await
@@ -170,14 +183,21 @@ impl Hasher {
         let hash = hash.unwrap_or(&self.nobody).clone();
         let text = password.expose_secret();
         // Nobody has a longer one; how much longer must not matter.
-        let text = SecretString::from(if text.len() > LONGEST * 4 { String::new() } else { normalise(text) });
+        let text = SecretString::from(if text.len() > LONGEST * 4 {
+            String::new()
+        } else {
+            normalise(text)
+        });
         let params = self.params.clone();
         self.run(move || {
             let hash = phc::PasswordHash::new(&hash.0).map_err(failed)?;
             let matches = argon2.verify_password(text.expose_secret().as_bytes(), &hash).is_ok();
             let made_with = Params::try_from(&hash).map_err(failed)?;
             let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-            Ok(Checked { matches: matches && known, outdated: cost(&made_with) != cost(&params) })
+            Ok(Checked {
+                matches: matches && known,
+                outdated: cost(&made_with) != cost(&params),
+            })
         })
         .await
     }
@@ -186,7 +206,9 @@ impl Hasher {
         &self,
         work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let admitted = Arc::clone(&self.admitted)
+            .try_acquire_owned()
+            .map_err(|_| HashError::Busy)?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(failed)?;
         // The permits go along: a client that hangs up does not make room for another hash while its own goes on.
         let done = tokio::task::spawn_blocking(move || {
@@ -205,7 +227,12 @@ fn failed(error: impl std::fmt::Display) -> HashError {
 mod tests {
     use super::*;
 
-    const CHEAP: Cost = Cost { memory_kib: 64, passes: 1, running: 1, waiting: 1 };
+    const CHEAP: Cost = Cost {
+        memory_kib: 64,
+        passes: 1,
+        running: 1,
+        waiting: 1,
+    };
 
     fn secret(text: &str) -> SecretString {
         text.to_owned().into()
@@ -213,10 +240,25 @@ mod tests {
 
     #[test]
     fn a_password_is_eight_characters_or_more_and_not_one_that_everybody_tries() {
-        for text in ["", "short", "1234567", "12345678", "Password1", "QWERTYUIOP", "aaaaaaaaaaaa", &"x1".repeat(65)] {
+        for text in [
+            "",
+            "short",
+            "1234567",
+            "12345678",
+            "Password1",
+            "QWERTYUIOP",
+            "aaaaaaaaaaaa",
+            &"x1".repeat(65),
+        ] {
             assert!(NewPassword::parse(text, &[]).is_err(), "{text:?}");
         }
-        for text in ["correct horse", "пароль-мой", "🐴🔋📎✔🐴🔋📎✔", " spaces count ", &"x1".repeat(64)] {
+        for text in [
+            "correct horse",
+            "пароль-мой",
+            "🐴🔋📎✔🐴🔋📎✔",
+            " spaces count ",
+            &"x1".repeat(64),
+        ] {
             assert!(NewPassword::parse(text, &[]).is_ok(), "{text:?}");
         }
     }
@@ -233,10 +275,19 @@ mod tests {
     #[tokio::test]
     async fn a_password_matches_its_hash_however_it_was_typed_and_nothing_else_does() {
         let hasher = Hasher::new(CHEAP).unwrap();
-        let hash = hasher.hash(NewPassword::parse("Zoë's Käfer", &[]).unwrap()).await.unwrap();
+        let hash = hasher
+            .hash(NewPassword::parse("Zoë's Käfer", &[]).unwrap())
+            .await
+            .unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
         // The same letters, with combining marks.
-        assert!(hasher.check(&secret("Zoe\u{308}'s Ka\u{308}fer"), Some(&hash)).await.unwrap().matches);
+        assert!(
+            hasher
+                .check(&secret("Zoe\u{308}'s Ka\u{308}fer"), Some(&hash))
+                .await
+                .unwrap()
+                .matches
+        );
         for wrong in ["", "zoë's käfer", "Zoë's Käfer ", &"Z".repeat(1_000_000)] {
             assert!(!hasher.check(&secret(wrong), Some(&hash)).await.unwrap().matches);
         }
@@ -247,18 +298,44 @@ mod tests {
         let hasher = Hasher::new(CHEAP).unwrap();
         for text in ["", "correct horse"] {
             let checked = hasher.check(&secret(text), None).await.unwrap();
-            assert_eq!(checked, Checked { matches: false, outdated: false });
+            assert_eq!(
+                checked,
+                Checked {
+                    matches: false,
+                    outdated: false
+                }
+            );
         }
     }
 
     #[tokio::test]
     async fn a_hash_of_another_cost_still_matches_and_is_said_to_be_outdated() {
-        let old = Hasher::new(CHEAP).unwrap().hash(NewPassword::parse("correct horse", &[]).unwrap()).await.unwrap();
-        let hasher = Hasher::new(Cost { memory_kib: 128, ..CHEAP }).unwrap();
+        let old = Hasher::new(CHEAP)
+            .unwrap()
+            .hash(NewPassword::parse("correct horse", &[]).unwrap())
+            .await
+            .unwrap();
+        let hasher = Hasher::new(Cost {
+            memory_kib: 128,
+            ..CHEAP
+        })
+        .unwrap();
         let checked = hasher.check(&secret("correct horse"), Some(&old)).await.unwrap();
-        assert_eq!(checked, Checked { matches: true, outdated: true });
+        assert_eq!(
+            checked,
+            Checked {
+                matches: true,
+                outdated: true
+            }
+        );
         let new = hasher.rehash(&secret("correct horse")).await.unwrap();
-        assert!(!hasher.check(&secret("correct horse"), Some(&new)).await.unwrap().outdated);
+        assert!(
+            !hasher
+                .check(&secret("correct horse"), Some(&new))
+                .await
+                .unwrap()
+                .outdated
+        );
     }
 
     #[tokio::test]
@@ -267,11 +344,17 @@ mod tests {
         let held = hasher.running.clone().acquire_owned().await.unwrap();
         let (first, second) = (hasher.clone(), hasher.clone());
         let password = secret("correct horse");
-        let mut waiting = [Box::pin(first.check(&password, None)), Box::pin(second.check(&password, None))];
+        let mut waiting = [
+            Box::pin(first.check(&password, None)),
+            Box::pin(second.check(&password, None)),
+        ];
         for check in &mut waiting {
             assert!(futures_util::poll!(check.as_mut()).is_pending());
         }
-        assert!(matches!(hasher.check(&secret("correct horse"), None).await, Err(HashError::Busy)));
+        assert!(matches!(
+            hasher.check(&secret("correct horse"), None).await,
+            Err(HashError::Busy)
+        ));
         drop(held);
         for check in waiting {
             assert!(check.await.is_ok());

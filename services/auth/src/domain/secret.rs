@@ -28,12 +28,18 @@ pub struct NoRandomness;
 pub fn generate(prefix: &str) -> Result<SecretString, NoRandomness> {
     let mut bytes = [0_u8; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
-    Ok(SecretString::from(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes))))
+    Ok(SecretString::from(format!(
+        "{prefix}{}",
+        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    )))
 }
 
 /// What is kept of a secret: 64 hexadecimal digits.
 pub fn digest(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(secret.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

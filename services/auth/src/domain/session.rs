@@ -113,7 +113,13 @@ pub enum Presented {
 
 impl Session {
     /// A user signs in.
-    pub fn start(user: UserId, client: &Client, unseen: bool, life: &Lifetime, now: Timestamp) -> (Self, SessionStarted) {
+    pub fn start(
+        user: UserId,
+        client: &Client,
+        unseen: bool,
+        life: &Lifetime,
+        now: Timestamp,
+    ) -> (Self, SessionStarted) {
         let session = Self {
             id: SessionId::new(),
             user,
@@ -163,7 +169,11 @@ impl Session {
 
 /// The event of a session that ended.
 pub fn ended(session_id: SessionId, user_id: UserId, reason: EndReason) -> SessionRevoked {
-    SessionRevoked { session_id, user_id, reason: reason.name().to_owned() }
+    SessionRevoked {
+        session_id,
+        user_id,
+        reason: reason.name().to_owned(),
+    }
 }
 
 /// Why there is no session.
@@ -211,20 +221,29 @@ pub enum SessionError {
 mod tests {
     use super::*;
 
-    const LIFE: Lifetime =
-        Lifetime { idle: Duration::from_secs(1000), whole: Duration::from_secs(2500), grace: Duration::from_secs(10) };
+    const LIFE: Lifetime = Lifetime {
+        idle: Duration::from_secs(1000),
+        whole: Duration::from_secs(2500),
+        grace: Duration::from_secs(10),
+    };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
     fn session() -> Session {
-        let client = Client { name: "curl".to_owned(), network: "192.0.2.1".to_owned() };
+        let client = Client {
+            name: "curl".to_owned(),
+            network: "192.0.2.1".to_owned(),
+        };
         Session::start(UserId::new(), &client, false, &LIFE, at(0)).0
     }
 
     fn token(generation: i64, used_at: Option<i64>) -> Refresh {
-        Refresh { generation, used_at: used_at.map(at) }
+        Refresh {
+            generation,
+            used_at: used_at.map(at),
+        }
     }
 
     #[test]

@@ -56,25 +56,38 @@ impl Policy {
     pub fn take(&self, counter: Option<Counter>, now: Timestamp) -> Result<Counter, Throttled> {
         let failures = match counter {
             Some(counter) if now < counter.blocked_until => {
-                return Err(Throttled { wait: counter.blocked_until.since(now) });
+                return Err(Throttled {
+                    wait: counter.blocked_until.since(now),
+                });
             }
             Some(counter) if now.since(counter.last_at) < self.forget => counter.failures.saturating_add(1),
             _ => 1,
         };
-        Ok(Counter { failures, last_at: now, blocked_until: now + self.delay(failures) })
+        Ok(Counter {
+            failures,
+            last_at: now,
+            blocked_until: now + self.delay(failures),
+        })
     }
 
     /// Gives one attempt back: its password was right.
     pub fn give_back(&self, counter: Counter) -> Counter {
         let failures = (counter.failures - 1).max(0);
-        Counter { failures, blocked_until: counter.last_at + self.delay(failures), ..counter }
+        Counter {
+            failures,
+            blocked_until: counter.last_at + self.delay(failures),
+            ..counter
+        }
     }
 
     fn delay(&self, failures: i64) -> Duration {
         let over = failures - i64::from(self.free);
         // The attempt that uses up the last free one is looked at; the next has to wait.
         match u32::try_from(over) {
-            Ok(doublings) => self.first.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(self.last),
+            Ok(doublings) => self
+                .first
+                .saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
+                .min(self.last),
             Err(_) => Duration::ZERO,
         }
     }
@@ -140,7 +153,12 @@ mod tests {
             counter = Some(POLICY.take(counter, at(1000)).unwrap());
         }
         for _ in 0..100 {
-            assert_eq!(POLICY.take(counter, at(1001)), Err(Throttled { wait: Duration::from_secs(1) }));
+            assert_eq!(
+                POLICY.take(counter, at(1001)),
+                Err(Throttled {
+                    wait: Duration::from_secs(1)
+                })
+            );
         }
         assert!(POLICY.take(counter, at(1002)).is_ok());
     }
@@ -148,13 +166,19 @@ mod tests {
     #[test]
     fn attempts_at_the_same_moment_are_not_all_free() {
         let mut counter = None;
-        let taken = (0..100).filter(|_| POLICY.take(counter, at(1000)).map(|next| counter = Some(next)).is_ok()).count();
+        let taken = (0..100)
+            .filter(|_| POLICY.take(counter, at(1000)).map(|next| counter = Some(next)).is_ok())
+            .count();
         assert_eq!(taken, 3);
     }
 
     #[test]
     fn failures_are_forgotten_after_a_while() {
-        let old = Counter { failures: 50, last_at: at(1000), blocked_until: at(1060) };
+        let old = Counter {
+            failures: 50,
+            last_at: at(1000),
+            blocked_until: at(1060),
+        };
         assert_eq!(POLICY.take(Some(old), at(1000 + 3600)).unwrap().failures, 1);
     }
 

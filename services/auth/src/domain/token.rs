@@ -11,10 +11,7 @@ use contracts::{
 use identity::{Role, Scope};
 use sea_orm::DbErr;
 
-use super::{
-    secret::NoRandomness,
-    user::CallerError,
-};
+use super::{secret::NoRandomness, user::CallerError};
 
 /// Characters of a name at most.
 pub const NAME_MAX: usize = 100;
@@ -103,12 +100,18 @@ impl TokenDraft {
         let name = name.trim();
         let length = name.chars().count();
         if !(1..=NAME_MAX).contains(&length) || name.chars().any(char::is_control) {
-            wrong.push(FieldError::new("/name", format!("must be one line of 1 to {NAME_MAX} characters")));
+            wrong.push(FieldError::new(
+                "/name",
+                format!("must be one line of 1 to {NAME_MAX} characters"),
+            ));
         }
         let mut parsed = Vec::new();
         if scopes.is_empty() || scopes.len() > Scope::ALL.len() {
             let names = Scope::ALL.map(Scope::name).join(", ");
-            wrong.push(FieldError::new("/scopes", format!("must be 1 to {} of {names}", Scope::ALL.len())));
+            wrong.push(FieldError::new(
+                "/scopes",
+                format!("must be 1 to {} of {names}", Scope::ALL.len()),
+            ));
         } else {
             for (place, text) in scopes.iter().enumerate() {
                 match text.parse::<Scope>() {
@@ -128,7 +131,10 @@ impl TokenDraft {
             None => now + limits.usual,
             Some(Ok(at)) if at > now && at <= latest => at,
             Some(Ok(_)) => {
-                wrong.push(FieldError::new("/expires_at", format!("must be in the future and not after {latest}")));
+                wrong.push(FieldError::new(
+                    "/expires_at",
+                    format!("must be in the future and not after {latest}"),
+                ));
                 now
             }
             Some(Err(expected)) => {
@@ -136,7 +142,15 @@ impl TokenDraft {
                 now
             }
         };
-        if wrong.is_empty() { Ok(Self { name: name.to_owned(), scopes: parsed, expires_at }) } else { Err(wrong) }
+        if wrong.is_empty() {
+            Ok(Self {
+                name: name.to_owned(),
+                scopes: parsed,
+                expires_at,
+            })
+        } else {
+            Err(wrong)
+        }
     }
 
     /// Makes it a token of `user`.
@@ -170,7 +184,11 @@ pub fn revoked(token_id: TokenId, user_id: UserId) -> TokenRevoked {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { usual: Duration::from_secs(1000), longest: Duration::from_secs(5000), each: 3 };
+    const LIMITS: Limits = Limits {
+        usual: Duration::from_secs(1000),
+        longest: Duration::from_secs(5000),
+        each: 3,
+    };
 
     fn parse(name: &str, scopes: &[&str], expires_at: Option<&str>, role: Role) -> Result<TokenDraft, Vec<String>> {
         let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
@@ -183,7 +201,13 @@ mod tests {
         let ends = |at| parse("ci", &["tasks:read"], at, Role::User).map(|draft| draft.expires_at.as_seconds());
         assert_eq!(ends(None), Ok(1000));
         assert_eq!(ends(Some("1970-01-01T01:00:00Z")), Ok(3600));
-        for wrong in ["1970-01-01T00:00:00Z", "1969-01-01T00:00:00Z", "1970-01-01T02:00:00Z", "9999-12-31T23:59:59Z", "soon"] {
+        for wrong in [
+            "1970-01-01T00:00:00Z",
+            "1969-01-01T00:00:00Z",
+            "1970-01-01T02:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "soon",
+        ] {
             assert_eq!(ends(Some(wrong)), Err(vec!["#/expires_at".to_owned()]), "{wrong}");
         }
     }
@@ -192,10 +216,15 @@ mod tests {
     fn everything_wrong_with_a_draft_is_told_at_once() {
         assert_eq!(
             parse(" ", &["tasks:read", "tasks:everything", "admin"], Some("x"), Role::User),
-            Err(["#/name", "#/scopes/1", "#/scopes/2", "#/expires_at"].map(str::to_owned).to_vec())
+            Err(["#/name", "#/scopes/1", "#/scopes/2", "#/expires_at"]
+                .map(str::to_owned)
+                .to_vec())
         );
         assert_eq!(parse("ci", &[], None, Role::User), Err(vec!["#/scopes".to_owned()]));
-        assert_eq!(parse("ci", &["tasks:read"; 10], None, Role::User), Err(vec!["#/scopes".to_owned()]));
+        assert_eq!(
+            parse("ci", &["tasks:read"; 10], None, Role::User),
+            Err(vec!["#/scopes".to_owned()])
+        );
     }
 
     #[test]

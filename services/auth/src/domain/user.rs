@@ -110,11 +110,22 @@ impl Registration {
     pub fn parse(email: &str, password: &str, display_name: &str) -> Result<Self, Vec<FieldError>> {
         let address = Email::parse(email).map_err(|wrong| FieldError::new("/email", wrong));
         let name = display_name_of(display_name);
-        let about = [email.trim(), address.as_ref().map_or("", Email::local_part), display_name.trim()];
+        let about = [
+            email.trim(),
+            address.as_ref().map_or("", Email::local_part),
+            display_name.trim(),
+        ];
         let password = NewPassword::parse(password, &about).map_err(|wrong| FieldError::new("/password", wrong));
         match (address, password, name) {
-            (Ok(email), Ok(password), Ok(display_name)) => Ok(Self { email, display_name, password }),
-            (email, password, name) => Err([email.err(), password.err(), name.err()].into_iter().flatten().collect()),
+            (Ok(email), Ok(password), Ok(display_name)) => Ok(Self {
+                email,
+                display_name,
+                password,
+            }),
+            (email, password, name) => Err([email.err(), password.err(), name.err()]
+                .into_iter()
+                .flatten()
+                .collect()),
         }
     }
 }
@@ -144,7 +155,10 @@ impl ProfileChange {
     /// Everything that is wrong with it.
     pub fn parse(display_name: Option<&str>, handle: Option<&str>) -> Result<Self, Vec<FieldError>> {
         let name = display_name.map(display_name_of).transpose();
-        let handle = handle.map(Handle::parse).transpose().map_err(|wrong| FieldError::new("/handle", wrong));
+        let handle = handle
+            .map(Handle::parse)
+            .transpose()
+            .map_err(|wrong| FieldError::new("/handle", wrong));
         match (name, handle) {
             (Ok(display_name), Ok(handle)) => Ok(Self { display_name, handle }),
             (name, handle) => Err([name.err(), handle.err()].into_iter().flatten().collect()),
@@ -175,7 +189,10 @@ impl User {
             created_at: now,
             updated_at: now,
         };
-        let registered = UserRegistered { user_id: user.id, user: user.profile() };
+        let registered = UserRegistered {
+            user_id: user.id,
+            user: user.profile(),
+        };
         (user, registered)
     }
 
@@ -200,7 +217,10 @@ impl User {
 
     fn updated(&mut self, now: Timestamp) -> UserUpdated {
         self.changed(now);
-        UserUpdated { user_id: self.id, user: self.profile() }
+        UserUpdated {
+            user_id: self.id,
+            user: self.profile(),
+        }
     }
 
     /// Applies `change`; `None` when it changes nothing.
@@ -239,7 +259,10 @@ impl User {
         }
         self.disabled = true;
         self.changed(now);
-        Some(UserDisabled { user_id: self.id, version: self.version })
+        Some(UserDisabled {
+            user_id: self.id,
+            version: self.version,
+        })
     }
 
     /// Opens it again; `None` when it is open.
@@ -249,19 +272,31 @@ impl User {
         }
         self.disabled = false;
         self.changed(now);
-        Some(UserEnabled { user_id: self.id, version: self.version })
+        Some(UserEnabled {
+            user_id: self.id,
+            version: self.version,
+        })
     }
 
     /// Sets a new password.
     pub fn set_password(&mut self, hash: PasswordHash, by_reset: bool, now: Timestamp) -> UserPasswordChanged {
         self.password = hash;
         self.changed(now);
-        UserPasswordChanged { user_id: self.id, by_reset, version: self.version }
+        UserPasswordChanged {
+            user_id: self.id,
+            by_reset,
+            version: self.version,
+        }
     }
 
     /// What a guesser knows of them.
     pub fn known(&self) -> [&str; 4] {
-        [self.email.as_str(), self.email.local_part(), self.handle.as_str(), &self.display_name]
+        [
+            self.email.as_str(),
+            self.email.local_part(),
+            self.handle.as_str(),
+            &self.display_name,
+        ]
     }
 
     /// Whether they can administer now.
@@ -282,7 +317,9 @@ mod tests {
 
     #[test]
     fn everything_wrong_with_a_registration_is_told_at_once() {
-        let Err(wrong) = Registration::parse("ada", "short", " \n ") else { panic!("accepted") };
+        let Err(wrong) = Registration::parse("ada", "short", " \n ") else {
+            panic!("accepted")
+        };
         let pointers: Vec<&str> = wrong.iter().map(|error| error.pointer.as_str()).collect();
         assert_eq!(pointers, ["#/email", "#/password", "#/display_name"]);
     }
@@ -292,7 +329,10 @@ mod tests {
         let (mut user, now) = (ada(), Timestamp::from_micros(1));
         assert_eq!(user.verify_email(now).map(|event| event.user.version), Some(2));
         assert_eq!(user.verify_email(now), None);
-        assert_eq!(user.set_role(Role::Admin, now).map(|event| event.user.role), Some("admin".to_owned()));
+        assert_eq!(
+            user.set_role(Role::Admin, now).map(|event| event.user.role),
+            Some("admin".to_owned())
+        );
         assert_eq!(user.set_role(Role::Admin, now), None);
         assert_eq!(user.enable(now), None);
         assert_eq!(user.disable(now).map(|event| event.version), Some(4));

@@ -38,13 +38,17 @@ async fn credential(c: &impl ConnectionTrait, caller: &Caller, now: Timestamp) -
             "SELECT 1 AS good FROM sessions WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3",
             session.to_string(),
         ),
-        (None, Some(token)) => {
-            ("SELECT 1 AS good FROM tokens WHERE id = $1 AND user_id = $2 AND expires_at > $3", token.to_string())
-        }
+        (None, Some(token)) => (
+            "SELECT 1 AS good FROM tokens WHERE id = $1 AND user_id = $2 AND expires_at > $3",
+            token.to_string(),
+        ),
         (None, None) => return Err(CallerError::Gone),
     };
-    let query =
-        Statement::from_sql_and_values(c.get_database_backend(), sql, [id.into(), caller.user.into(), now.into()]);
+    let query = Statement::from_sql_and_values(
+        c.get_database_backend(),
+        sql,
+        [id.into(), caller.user.into(), now.into()],
+    );
     let found = c.query_one_raw(query).await.map_err(DbErr::from)?;
     found.map(|_| ()).ok_or(CallerError::Gone)
 }

@@ -24,7 +24,12 @@ pub async fn knows_network(
         c.get_database_backend(),
         "SELECT 1 AS known FROM known_clients k JOIN users u ON u.id = k.user_id
          WHERE u.email_key = $1 AND k.kind = $2 AND k.value = $3 AND k.last_seen_at >= $4",
-        [email_key.into(), NETWORK.into(), client.network_digest().into(), since.into()],
+        [
+            email_key.into(),
+            NETWORK.into(),
+            client.network_digest().into(),
+            since.into(),
+        ],
     );
     Ok(c.query_one_raw(query).await?.is_some())
 }

@@ -76,7 +76,9 @@ pub async fn take(tx: &Tx, purpose: Purpose, digest: &str, now: Timestamp) -> Re
         "DELETE FROM codes WHERE digest = $1 AND purpose = $2 AND expires_at > $3 RETURNING user_id, email_key",
         [digest.into(), purpose.name().into(), now.into()],
     );
-    let Some(row) = tx.query_one_raw(delete).await? else { return Ok(None) };
+    let Some(row) = tx.query_one_raw(delete).await? else {
+        return Ok(None);
+    };
     Ok(Some((row.try_get("", "user_id")?, row.try_get("", "email_key")?)))
 }
 

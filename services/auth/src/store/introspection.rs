@@ -83,7 +83,9 @@ async fn one_token(
         ),
         [value, now.into()],
     );
-    let Some(row) = c.query_one_raw(query).await? else { return Ok(None) };
+    let Some(row) = c.query_one_raw(query).await? else {
+        return Ok(None);
+    };
     Ok(Some(Personal {
         id: row.try_get("", "id")?,
         holder: holder(&row)?,

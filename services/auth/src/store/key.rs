@@ -40,7 +40,8 @@ pub async fn all(c: &impl ConnectionTrait) -> Result<Vec<Model>, DbErr> {
 /// The database's.
 pub async fn take_turns(tx: &Tx) -> Result<(), DbErr> {
     if tx.get_database_backend() == DbBackend::Postgres {
-        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})"))
+            .await?;
     }
     Ok(())
 }
@@ -50,7 +51,9 @@ pub async fn take_turns(tx: &Tx) -> Result<(), DbErr> {
 /// # Errors
 /// The database's.
 pub async fn insert(tx: &Tx, key: Model) -> Result<(), DbErr> {
-    Entity::insert(key.into_active_model()).exec_without_returning(tx).await?;
+    Entity::insert(key.into_active_model())
+        .exec_without_returning(tx)
+        .await?;
     Ok(())
 }
 

@@ -97,7 +97,11 @@ pub async fn request(
 /// The database's.
 pub async fn claim(tx: &Tx, delivery: &Delivery, now: Timestamp) -> Result<Option<Mail>, DbErr> {
     let backend = tx.get_database_backend();
-    let skip = if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let skip = if backend == DbBackend::Postgres {
+        "FOR UPDATE SKIP LOCKED"
+    } else {
+        ""
+    };
     let claim = Statement::from_sql_and_values(
         backend,
         format!(
@@ -109,7 +113,9 @@ pub async fn claim(tx: &Tx, delivery: &Delivery, now: Timestamp) -> Result<Optio
         ),
         [now.into(), (now + delivery.lease).into()],
     );
-    let Some(row) = tx.query_one_raw(claim).await? else { return Ok(None) };
+    let Some(row) = tx.query_one_raw(claim).await? else {
+        return Ok(None);
+    };
     Ok(Some(Mail {
         id: row.try_get("", "id")?,
         purpose: row.try_get::<String>("", "purpose")?.parse().map_err(DbErr::Type)?,
@@ -125,7 +131,13 @@ pub async fn claim(tx: &Tx, delivery: &Delivery, now: Timestamp) -> Result<Optio
 /// # Errors
 /// The database's.
 pub async fn address(tx: &Tx, id: MailId, user: UserId) -> Result<(), DbErr> {
-    Entity::update(ActiveModel { id: Set(id), user_id: Set(Some(user)), ..Default::default() }).exec(tx).await?;
+    Entity::update(ActiveModel {
+        id: Set(id),
+        user_id: Set(Some(user)),
+        ..Default::default()
+    })
+    .exec(tx)
+    .await?;
     Ok(())
 }
 

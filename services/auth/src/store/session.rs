@@ -128,12 +128,21 @@ pub async fn use_refresh(tx: &Tx, digest: &str, now: Timestamp) -> Result<(), Db
 pub async fn by_refresh(tx: &Tx, digest: &str) -> Result<Option<(Session, Refresh)>, DbErr> {
     let token = |sql: &str| Statement::from_sql_and_values(tx.get_database_backend(), sql, [digest.into()]);
     let sql = "SELECT session_id, generation, used_at FROM refresh_tokens WHERE digest = $1";
-    let Some(row) = tx.query_one_raw(token(sql)).await? else { return Ok(None) };
+    let Some(row) = tx.query_one_raw(token(sql)).await? else {
+        return Ok(None);
+    };
     let id: SessionId = row.try_get("", "session_id")?;
-    let Some(session) = Entity::find_by_id(id).lock_exclusive().one(tx).await? else { return Ok(None) };
+    let Some(session) = Entity::find_by_id(id).lock_exclusive().one(tx).await? else {
+        return Ok(None);
+    };
     // Again, now that nobody else can use it at the same time.
-    let Some(row) = tx.query_one_raw(token(sql)).await? else { return Ok(None) };
-    let refresh = Refresh { generation: row.try_get("", "generation")?, used_at: row.try_get("", "used_at")? };
+    let Some(row) = tx.query_one_raw(token(sql)).await? else {
+        return Ok(None);
+    };
+    let refresh = Refresh {
+        generation: row.try_get("", "generation")?,
+        used_at: row.try_get("", "used_at")?,
+    };
     Ok(Some((session.into(), refresh)))
 }
 

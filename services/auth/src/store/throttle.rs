@@ -76,7 +76,11 @@ async fn held(tx: &Tx, scope: &str) -> Result<Option<Counter>, DbErr> {
     );
     tx.execute_raw(insert).await?;
     let row = Entity::find_by_id(scope).lock_exclusive().one(tx).await?;
-    Ok(row.map(|row| Counter { failures: row.failures, last_at: row.last_at, blocked_until: row.blocked_until }))
+    Ok(row.map(|row| Counter {
+        failures: row.failures,
+        last_at: row.last_at,
+        blocked_until: row.blocked_until,
+    }))
 }
 
 async fn save(tx: &Tx, scope: &str, counter: Counter) -> Result<(), DbErr> {

@@ -98,7 +98,10 @@ pub async fn of_user(
     before: Option<TokenId>,
     limit: u64,
 ) -> Result<Vec<Token>, DbErr> {
-    let mut select = Entity::find().filter(Column::UserId.eq(user)).order_by_desc(Column::Id).limit(limit);
+    let mut select = Entity::find()
+        .filter(Column::UserId.eq(user))
+        .order_by_desc(Column::Id)
+        .limit(limit);
     if let Some(before) = before {
         select = select.filter(Column::Id.lt(before));
     }
@@ -147,7 +150,11 @@ pub async fn forget(tx: &Tx, limit: u64, before: Timestamp) -> Result<u64, DbErr
 /// # Errors
 /// The database's.
 pub async fn used(tx: &Tx, id: TokenId, now: Timestamp) -> Result<(), DbErr> {
-    let row = ActiveModel { id: Set(id), last_used_at: Set(Some(now)), ..Default::default() };
+    let row = ActiveModel {
+        id: Set(id),
+        last_used_at: Set(Some(now)),
+        ..Default::default()
+    };
     // It may have been deleted a moment ago.
     match Entity::update(row).exec(tx).await {
         Ok(_) | Err(DbErr::RecordNotUpdated) => Ok(()),

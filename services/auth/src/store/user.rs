@@ -93,7 +93,9 @@ impl TryFrom<Model> for User {
 /// # Errors
 /// A unique violation when address or handle are taken; or another of the database's.
 pub async fn insert(tx: &Tx, user: &User) -> Result<(), DbErr> {
-    Entity::insert(Model::from(user).into_active_model()).exec_without_returning(tx).await?;
+    Entity::insert(Model::from(user).into_active_model())
+        .exec_without_returning(tx)
+        .await?;
     Ok(())
 }
 
@@ -120,7 +122,12 @@ pub async fn find(c: &impl ConnectionTrait, id: UserId) -> Result<Option<User>, 
 /// # Errors
 /// The database's.
 pub async fn for_change(tx: &Tx, id: UserId) -> Result<Option<User>, DbErr> {
-    Entity::find_by_id(id).lock_exclusive().one(tx).await?.map(User::try_from).transpose()
+    Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(tx)
+        .await?
+        .map(User::try_from)
+        .transpose()
 }
 
 /// A user by address.
@@ -128,7 +135,12 @@ pub async fn for_change(tx: &Tx, id: UserId) -> Result<Option<User>, DbErr> {
 /// # Errors
 /// The database's.
 pub async fn by_email(c: &impl ConnectionTrait, email_key: &str) -> Result<Option<User>, DbErr> {
-    Entity::find().filter(Column::EmailKey.eq(email_key)).one(c).await?.map(User::try_from).transpose()
+    Entity::find()
+        .filter(Column::EmailKey.eq(email_key))
+        .one(c)
+        .await?
+        .map(User::try_from)
+        .transpose()
 }
 
 /// Whether somebody has the address.
@@ -145,9 +157,16 @@ pub async fn email_taken(c: &impl ConnectionTrait, email_key: &str) -> Result<bo
 /// The database's.
 pub async fn free_handle(c: &impl ConnectionTrait, candidates: Vec<Handle>) -> Result<Option<Handle>, DbErr> {
     let texts = candidates.iter().map(|handle| handle.as_str().to_owned());
-    let taken: Vec<String> =
-        Entity::find().select_only().column(Column::Handle).filter(Column::Handle.is_in(texts)).into_tuple().all(c).await?;
-    Ok(candidates.into_iter().find(|handle| !taken.iter().any(|taken| taken == handle.as_str())))
+    let taken: Vec<String> = Entity::find()
+        .select_only()
+        .column(Column::Handle)
+        .filter(Column::Handle.is_in(texts))
+        .into_tuple()
+        .all(c)
+        .await?;
+    Ok(candidates
+        .into_iter()
+        .find(|handle| !taken.iter().any(|taken| taken == handle.as_str())))
 }
 
 /// Users whose address, handle or name contain `query`, in the order they registered, after the one with id `after`.
@@ -162,8 +181,13 @@ pub async fn search(
 ) -> Result<Vec<User>, DbErr> {
     let mut select = Entity::find().order_by_asc(Column::Id).limit(limit);
     if let Some(query) = query {
-        let escaped = query.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        select = select.filter(Column::SearchText.like(sea_orm::sea_query::LikeExpr::new(format!("%{escaped}%")).escape('\\')));
+        let escaped = query
+            .to_lowercase()
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
+        select = select
+            .filter(Column::SearchText.like(sea_orm::sea_query::LikeExpr::new(format!("%{escaped}%")).escape('\\')));
     }
     if let Some(after) = after {
         select = select.filter(Column::Id.gt(after));
@@ -183,5 +207,8 @@ pub async fn other_admins(tx: &Tx, except: UserId) -> Result<usize, DbErr> {
         .lock_exclusive()
         .all(tx)
         .await?;
-    Ok(admins.iter().filter(|admin| !admin.disabled && admin.id != except).count())
+    Ok(admins
+        .iter()
+        .filter(|admin| !admin.disabled && admin.id != except)
+        .count())
 }

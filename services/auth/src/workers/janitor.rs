@@ -35,7 +35,11 @@ impl Worker for Janitor {
 
     async fn step(&mut self) -> Result<Step, StepError> {
         let removed = self.db.write(async |tx| self.tidy(tx).await).await?;
-        Ok(if removed.contains(&BATCH) { Step::Full } else { Step::Drained })
+        Ok(if removed.contains(&BATCH) {
+            Step::Full
+        } else {
+            Step::Drained
+        })
     }
 }
 

@@ -76,7 +76,9 @@ impl Worker for Mailer {
 impl Mailer {
     async fn claim(&self, tx: &Tx) -> Result<Claimed, DbErr> {
         let now = self.clock.now();
-        let Some(mail) = store::mail::claim(tx, &self.delivery, now).await? else { return Ok(Claimed::Nothing) };
+        let Some(mail) = store::mail::claim(tx, &self.delivery, now).await? else {
+            return Ok(Claimed::Nothing);
+        };
         let user = match mail.user {
             Some(id) => store::user::find(tx, id).await?,
             None => store::user::by_email(tx, &mail.email_key).await?,

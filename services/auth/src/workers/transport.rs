@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Body, Mailbox,
+        header::{ContentTransferEncoding, ContentType},
+    },
 };
 use secrecy::ExposeSecret;
 
@@ -68,14 +71,18 @@ impl Transport {
     /// See [`SendError`].
     pub async fn send(&self, mail: &Mail, to: &User, letter: &Letter) -> Result<(), SendError> {
         let unwritable = |error: &dyn std::fmt::Display| SendError::Final(error.to_string());
-        let address = to.email.as_str().parse().map_err(|error: lettre::address::AddressError| unwritable(&error))?;
+        let address = to
+            .email
+            .as_str()
+            .parse()
+            .map_err(|error: lettre::address::AddressError| unwritable(&error))?;
         let message = Message::builder()
             .message_id(Some(format!("<{}@{}>", mail.id, self.domain)))
             .from(self.from.clone())
             .to(Mailbox::new(Some(to.display_name.clone()), address))
             .subject(&letter.subject)
             .header(ContentType::TEXT_PLAIN)
-            .body(letter.text.expose_secret().to_owned())
+            .body(readable(letter.text.expose_secret()))
             .map_err(|error| unwritable(&error))?;
         match &self.way {
             Way::Smtp(server) => match server.send(message).await {
@@ -89,6 +96,19 @@ impl Transport {
             }
         }
     }
+}
+
+/// Plain ASCII goes as it is: quoted-printable would break the link in two for whoever reads the raw mail.
+fn readable(text: &str) -> Body {
+    // RFC 5322, 2.1.1.
+    let plain = text.is_ascii() && text.lines().all(|line| line.len() <= 998);
+    if plain {
+        return Body::dangerous_pre_encoded(
+            text.replace('\n', "\r\n").into_bytes(),
+            ContentTransferEncoding::SevenBit,
+        );
+    }
+    Body::new(text.to_owned())
 }
 
 /// Writes a file whole or not at all; a repeated attempt replaces it.

@@ -17,8 +17,14 @@ async fn what_belongs_to_somebody_else_does_not_exist() {
     let session = text(&ada.actor.get("/v1/sessions").await.expect(200).json["items"][0], "id");
     let body = json!({ "name": "ci", "scopes": ["tasks:read"] });
     let token = text(&ada.actor.post("/v1/tokens", body).await.expect(201).json, "id");
-    let owned = [("/v1/sessions/{id}", format!("/v1/sessions/{session}")), ("/v1/tokens/{id}", format!("/v1/tokens/{token}"))];
-    let owned: Vec<(&str, &str)> = owned.iter().map(|(template, real)| (*template, real.as_str())).collect();
+    let owned = [
+        ("/v1/sessions/{id}", format!("/v1/sessions/{session}")),
+        ("/v1/tokens/{id}", format!("/v1/tokens/{token}")),
+    ];
+    let owned: Vec<(&str, &str)> = owned
+        .iter()
+        .map(|(template, real)| (*template, real.as_str()))
+        .collect();
     hub.app.check_foreign(&owned).await;
     ada.actor.get("/v1/me").await.expect(200);
 }

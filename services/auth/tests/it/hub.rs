@@ -47,7 +47,10 @@ impl Hub {
     }
 
     pub(crate) async fn login(&self, email: &str, password: &str) -> Answer {
-        self.app.anonymous().post("/v1/auth/login", json!({ "email": email, "password": password })).await
+        self.app
+            .anonymous()
+            .post("/v1/auth/login", json!({ "email": email, "password": password }))
+            .await
     }
 
     /// From an address, with a client.
@@ -61,17 +64,29 @@ impl Hub {
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Answer {
-        self.app.anonymous().post("/v1/auth/refresh", json!({ "refresh_token": token })).await
+        self.app
+            .anonymous()
+            .post("/v1/auth/refresh", json!({ "refresh_token": token }))
+            .await
     }
 
     pub(crate) async fn introspect(&self, token: &str) -> Value {
-        let call = self.app.anonymous().request("POST", "/v1/auth/introspect").form(&[("token", token)]);
-        call.header("authorization", &format!("Bearer {SECRET}")).await.expect(200).json
+        let call = self
+            .app
+            .anonymous()
+            .request("POST", "/v1/auth/introspect")
+            .form(&[("token", token)]);
+        call.header("authorization", &format!("Bearer {SECRET}"))
+            .await
+            .expect(200)
+            .json
     }
 
     /// Somebody registers and signs in.
     pub(crate) async fn person(&self, email: &str) -> Person {
-        let id = text(&self.register(email).await.expect(201).json, "id").parse().unwrap();
+        let id = text(&self.register(email).await.expect(201).json, "id")
+            .parse()
+            .unwrap();
         self.signed_in(id, email).await
     }
 
@@ -90,17 +105,27 @@ impl Hub {
 
     /// Somebody whom the operator made an admin.
     pub(crate) async fn admin(&self, email: &str) -> Person {
-        let id = text(&self.register(email).await.expect(201).json, "id").parse().unwrap();
-        auth::commands::promote(&self.app.db, &self.app.clock, email).await.unwrap();
+        let id = text(&self.register(email).await.expect(201).json, "id")
+            .parse()
+            .unwrap();
+        auth::commands::promote(&self.app.db, &self.app.clock, email)
+            .await
+            .unwrap();
         self.signed_in(id, email).await
     }
 
     /// The mails so far, each as it is on the wire.
     pub(crate) async fn mails(&self) -> Vec<String> {
         self.app.step_workers().await;
-        let mut mails: Vec<_> = std::fs::read_dir(self.mails.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        let mut mails: Vec<_> = std::fs::read_dir(self.mails.path())
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
         mails.sort();
-        mails.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+        mails
+            .iter()
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect()
     }
 
     /// The code in the newest mail.
@@ -112,10 +137,20 @@ impl Hub {
 /// The settings of a service under test: cheap hashing, and what `auth` sets beside or instead.
 pub(crate) fn settings(auth: &str) -> String {
     let master_key = format!("master_key = \"{MASTER_KEY}\"");
-    let usual = [&master_key, "argon2_memory_kib = 64", "argon2_passes = 1", "argon2_running = 4"];
-    let usual = usual.into_iter().filter(|line| !auth.contains(line.split(' ').next().unwrap_or_default()));
+    let usual = [
+        &master_key,
+        "argon2_memory_kib = 64",
+        "argon2_passes = 1",
+        "argon2_running = 4",
+    ];
+    let usual = usual
+        .into_iter()
+        .filter(|line| !auth.contains(line.split(' ').next().unwrap_or_default()));
     let usual: Vec<&str> = usual.collect();
-    format!("[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[auth]\n{}\n{auth}\n", usual.join("\n"))
+    format!(
+        "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[auth]\n{}\n{auth}\n",
+        usual.join("\n")
+    )
 }
 
 pub(crate) fn code_of(mail: &str) -> String {
@@ -124,5 +159,8 @@ pub(crate) fn code_of(mail: &str) -> String {
 }
 
 pub(crate) fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}")).to_owned()
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("{field} in {value}"))
+        .to_owned()
 }

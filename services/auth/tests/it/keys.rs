@@ -16,11 +16,22 @@ fn kid(token: &str) -> String {
 
 async fn published(hub: &Hub) -> Vec<String> {
     let set = hub.app.anonymous().get("/.well-known/jwks.json").await.expect(200).json;
-    set["keys"].as_array().unwrap().iter().map(|key| text(key, "kid")).collect()
+    set["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| text(key, "kid"))
+        .collect()
 }
 
 async fn mint(hub: &Hub) -> String {
-    text(&hub.login("ada@example.com", crate::hub::PASSWORD).await.expect(200).json, "access_token")
+    text(
+        &hub.login("ada@example.com", crate::hub::PASSWORD)
+            .await
+            .expect(200)
+            .json,
+        "access_token",
+    )
 }
 
 #[tokio::test]
@@ -36,8 +47,15 @@ async fn the_public_key_is_published_and_the_private_one_is_nowhere_to_be_read()
     assert_eq!(answer.header("cache-control"), Some("public, max-age=60"));
     use sea_orm::EntityTrait;
     let rows = auth::store::key::Entity::find().all(hub.app.db.read()).await.unwrap();
-    let opened = Seal::new(MASTER_KEY).unwrap().open(&format!("signing_keys/{}", rows[0].id), &rows[0].sealed).unwrap();
-    assert!(!rows[0].sealed.contains(&base64::prelude::BASE64_STANDARD.encode(&opened)[..20]));
+    let opened = Seal::new(MASTER_KEY)
+        .unwrap()
+        .open(&format!("signing_keys/{}", rows[0].id), &rows[0].sealed)
+        .unwrap();
+    assert!(
+        !rows[0]
+            .sealed
+            .contains(&base64::prelude::BASE64_STANDARD.encode(&opened)[..20])
+    );
 }
 
 #[tokio::test]
@@ -71,13 +89,26 @@ async fn keys_change_with_an_overlap_and_no_token_is_refused_meanwhile() {
 async fn replicas_that_start_together_share_one_key() {
     let hub = Hub::start().await;
     let first = published(&hub).await.remove(0).parse().unwrap();
-    hub.app.db.write(async |tx| auth::store::key::delete(tx, first).await).await.unwrap();
+    hub.app
+        .db
+        .write(async |tx| auth::store::key::delete(tx, first).await)
+        .await
+        .unwrap();
     let settings = crate::settings::parsed("").unwrap();
     let seal = std::sync::Arc::new(Seal::new(MASTER_KEY).unwrap());
-    let open = || Keyring::open(hub.app.db.clone(), hub.app.clock.clone(), std::sync::Arc::clone(&seal), &settings);
+    let open = || {
+        Keyring::open(
+            hub.app.db.clone(),
+            hub.app.clock.clone(),
+            std::sync::Arc::clone(&seal),
+            &settings,
+        )
+    };
     let rings = futures_util::future::join_all((0..6).map(|_| open())).await;
-    let kids: std::collections::HashSet<String> =
-        rings.into_iter().map(|ring| ring.unwrap().public().keys[0].common.key_id.clone().unwrap()).collect();
+    let kids: std::collections::HashSet<String> = rings
+        .into_iter()
+        .map(|ring| ring.unwrap().public().keys[0].common.key_id.clone().unwrap())
+        .collect();
     assert_eq!(kids.len(), 1, "{kids:?}");
 }
 
@@ -86,8 +117,16 @@ async fn another_master_key_is_told_in_one_line() {
     let hub = Hub::start().await;
     let settings = crate::settings::parsed("").unwrap();
     let other = std::sync::Arc::new(Seal::new("//////////////////////////////////////////8=").unwrap());
-    let error = Keyring::open(hub.app.db.clone(), hub.app.clock.clone(), other, &settings).await.err().unwrap();
-    assert!(error.to_string().starts_with("auth.master_key does not open signing_keys/key_"), "{error}");
+    let error = Keyring::open(hub.app.db.clone(), hub.app.clock.clone(), other, &settings)
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        error
+            .to_string()
+            .starts_with("auth.master_key does not open signing_keys/key_"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -101,10 +140,18 @@ async fn a_token_that_claims_another_algorithm_is_refused() {
     let set = hub.app.anonymous().get("/.well-known/jwks.json").await.expect(200).json;
     let public = BASE64_URL_SAFE_NO_PAD.decode(text(&set["keys"][0], "x")).unwrap();
     let claims: Claims = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
-    let header = Header { kid: Some(kid), ..Header::new(Algorithm::HS256) };
+    let header = Header {
+        kid: Some(kid),
+        ..Header::new(Algorithm::HS256)
+    };
     let hmac = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&public)).unwrap();
     for token in [unsigned, hmac] {
-        let answer = hub.app.user_with_token(ada.id, token.clone()).get("/v1/me").await.expect(401);
+        let answer = hub
+            .app
+            .user_with_token(ada.id, token.clone())
+            .get("/v1/me")
+            .await
+            .expect(401);
         assert_eq!(answer.problem(), "invalid-token");
         assert_eq!(hub.introspect(&token).await, json!({ "active": false }));
     }
@@ -114,7 +161,13 @@ async fn a_token_that_claims_another_algorithm_is_refused() {
 #[tokio::test]
 async fn where_everything_is_can_be_read() {
     let hub = Hub::start().await;
-    let found = hub.app.anonymous().get("/.well-known/openid-configuration").await.expect(200).json;
+    let found = hub
+        .app
+        .anonymous()
+        .get("/.well-known/openid-configuration")
+        .await
+        .expect(200)
+        .json;
     assert_eq!(found["issuer"], "http://auth.localhost:8080");
     assert_eq!(found["jwks_uri"], "http://auth.localhost:8080/.well-known/jwks.json");
     assert_eq!(found["id_token_signing_alg_values_supported"], json!(["EdDSA"]));

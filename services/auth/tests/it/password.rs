@@ -21,9 +21,18 @@ async fn changing_the_password_ends_all_other_sessions() {
     hub.login("ada@example.com", PASSWORD).await.expect(401);
     hub.login("ada@example.com", NEW).await.expect(200);
     let revoked = hub.app.published_of::<SessionRevoked>().await;
-    assert_eq!(revoked.iter().map(|event| event.reason.as_str()).collect::<Vec<_>>(), ["password_changed"]);
+    assert_eq!(
+        revoked.iter().map(|event| event.reason.as_str()).collect::<Vec<_>>(),
+        ["password_changed"]
+    );
     let changed = hub.app.published_of::<UserPasswordChanged>().await;
-    assert_eq!(changed.iter().map(|event| (event.by_reset, event.version)).collect::<Vec<_>>(), [(false, 2)]);
+    assert_eq!(
+        changed
+            .iter()
+            .map(|event| (event.by_reset, event.version))
+            .collect::<Vec<_>>(),
+        [(false, 2)]
+    );
 }
 
 #[tokio::test]
@@ -38,7 +47,11 @@ async fn a_password_is_not_changed_to_a_bad_one_or_without_the_old_one() {
         ("", NEW, 422, "#/current_password"),
     ] {
         let body = json!({ "current_password": current, "new_password": new });
-        assert_eq!(ada.actor.post("/v1/me/password", body).await.expect(status).wrong(), [wrong], "{current:?} {new:?}");
+        assert_eq!(
+            ada.actor.post("/v1/me/password", body).await.expect(status).wrong(),
+            [wrong],
+            "{current:?} {new:?}"
+        );
     }
     hub.login("ada@example.com", PASSWORD).await.expect(200);
     assert_eq!(hub.app.published_of::<UserPasswordChanged>().await, []);
@@ -50,9 +63,17 @@ async fn whoever_forgot_the_password_sets_a_new_one_with_the_code_from_the_mail(
     let ada = hub.person("ada@example.com").await;
     let token = json!({ "name": "ci", "scopes": ["tasks:read"] });
     ada.actor.post("/v1/tokens", token).await.expect(201);
-    hub.app.anonymous().post("/v1/auth/forgot", json!({ "email": "ADA@example.com" })).await.expect(204);
+    hub.app
+        .anonymous()
+        .post("/v1/auth/forgot", json!({ "email": "ADA@example.com" }))
+        .await
+        .expect(204);
     let reset = json!({ "token": hub.code().await, "new_password": NEW });
-    hub.app.anonymous().post("/v1/auth/reset", reset.clone()).await.expect(204);
+    hub.app
+        .anonymous()
+        .post("/v1/auth/reset", reset.clone())
+        .await
+        .expect(204);
 
     ada.actor.get("/v1/me").await.expect(401);
     hub.login("ada@example.com", PASSWORD).await.expect(401);
@@ -62,19 +83,33 @@ async fn whoever_forgot_the_password_sets_a_new_one_with_the_code_from_the_mail(
     assert_eq!((again.problem(), again.wrong()), ("invalid-code", vec!["#/token"]));
     let changed = hub.app.published_of::<UserPasswordChanged>().await;
     assert_eq!(changed.iter().map(|event| event.by_reset).collect::<Vec<_>>(), [true]);
-    assert_eq!(hub.app.published_of::<TokenRevoked>().await.len(), 1, "what an intruder may have made is void");
+    assert_eq!(
+        hub.app.published_of::<TokenRevoked>().await.len(),
+        1,
+        "what an intruder may have made is void"
+    );
     let updated = hub.app.published_of::<UserUpdated>().await;
-    assert!(updated.iter().any(|event| event.user.email_verified), "the address is proven by it");
+    assert!(
+        updated.iter().any(|event| event.user.email_verified),
+        "the address is proven by it"
+    );
 }
 
 #[tokio::test]
 async fn a_refused_password_does_not_use_the_code_up() {
     let hub = Hub::start().await;
     hub.register("ada@example.com").await.expect(201);
-    hub.app.anonymous().post("/v1/auth/forgot", json!({ "email": "ada@example.com" })).await.expect(204);
+    hub.app
+        .anonymous()
+        .post("/v1/auth/forgot", json!({ "email": "ada@example.com" }))
+        .await
+        .expect(204);
     let code = hub.code().await;
     let reset = async |password: &str| {
-        hub.app.anonymous().post("/v1/auth/reset", json!({ "token": code, "new_password": password })).await
+        hub.app
+            .anonymous()
+            .post("/v1/auth/reset", json!({ "token": code, "new_password": password }))
+            .await
     };
     assert_eq!(reset("short").await.expect(422).wrong(), ["#/new_password"]);
     reset(NEW).await.expect(204);
@@ -84,7 +119,11 @@ async fn a_refused_password_does_not_use_the_code_up() {
 async fn of_many_resets_with_one_code_at_once_one_succeeds() {
     let hub = Hub::start().await;
     hub.register("ada@example.com").await.expect(201);
-    hub.app.anonymous().post("/v1/auth/forgot", json!({ "email": "ada@example.com" })).await.expect(204);
+    hub.app
+        .anonymous()
+        .post("/v1/auth/forgot", json!({ "email": "ada@example.com" }))
+        .await
+        .expect(204);
     let code = hub.code().await;
     let resets = (0..6).map(|n| {
         let body = json!({ "token": code, "new_password": format!("{NEW} {n}") });
@@ -103,14 +142,21 @@ async fn a_code_is_good_for_an_hour_and_for_its_purpose_only() {
     hub.register("ada@example.com").await.expect(201);
     let verification = hub.code().await;
     let reset = async |code: &str| {
-        hub.app.anonymous().post("/v1/auth/reset", json!({ "token": code, "new_password": NEW })).await
+        hub.app
+            .anonymous()
+            .post("/v1/auth/reset", json!({ "token": code, "new_password": NEW }))
+            .await
     };
     assert_eq!(reset(&verification).await.expect(422).problem(), "invalid-code");
     for made_up in ["", "cth_pr_", "cth_pr_made-up", "💥"] {
         assert_eq!(reset(made_up).await.expect(422).problem(), "invalid-code");
     }
     hub.app.clock.advance(Duration::from_secs(1));
-    hub.app.anonymous().post("/v1/auth/forgot", json!({ "email": "ada@example.com" })).await.expect(204);
+    hub.app
+        .anonymous()
+        .post("/v1/auth/forgot", json!({ "email": "ada@example.com" }))
+        .await
+        .expect(204);
     let mails = hub.mails().await;
     let code = crate::hub::code_of(mails.iter().find(|mail| mail.contains("#cth_pr_")).unwrap());
     hub.app.clock.advance(Duration::from_secs(3600));
@@ -122,12 +168,20 @@ async fn asking_again_and_again_does_not_flood_a_mailbox() {
     let hub = Hub::start().await;
     hub.register("ada@example.com").await.expect(201);
     for _ in 0..9 {
-        hub.app.anonymous().post("/v1/auth/forgot", json!({ "email": "ada@example.com" })).await.expect(204);
+        hub.app
+            .anonymous()
+            .post("/v1/auth/forgot", json!({ "email": "ada@example.com" }))
+            .await
+            .expect(204);
     }
     let resets = |mails: Vec<String>| mails.iter().filter(|mail| mail.contains("#cth_pr_")).count();
     assert_eq!(resets(hub.mails().await), 5);
     hub.app.clock.advance(Duration::from_secs(3601));
-    hub.app.anonymous().post("/v1/auth/forgot", json!({ "email": "ada@example.com" })).await.expect(204);
+    hub.app
+        .anonymous()
+        .post("/v1/auth/forgot", json!({ "email": "ada@example.com" }))
+        .await
+        .expect(204);
     assert_eq!(resets(hub.mails().await), 6);
 }
 
@@ -135,7 +189,12 @@ async fn asking_again_and_again_does_not_flood_a_mailbox() {
 async fn only_an_address_can_have_forgotten_its_password() {
     let hub = Hub::start().await;
     for email in ["", "ada", "ada@example.com\r\nBcc: all@example.com"] {
-        let answer = hub.app.anonymous().post("/v1/auth/forgot", json!({ "email": email })).await.expect(422);
+        let answer = hub
+            .app
+            .anonymous()
+            .post("/v1/auth/forgot", json!({ "email": email }))
+            .await
+            .expect(422);
         assert_eq!(answer.wrong(), ["#/email"]);
     }
 }

@@ -12,8 +12,22 @@ async fn somebody_opens_an_account_and_everybody_hears_of_it() {
     let user = &answer.json;
     assert!(user["id"].as_str().unwrap().starts_with("usr_"));
     assert_eq!(
-        json!([user["email"], user["handle"], user["display_name"], user["email_verified"], user["role"], user["plan"]]),
-        json!(["Ada.Lovelace@Example.com", "ada-lovelace", "Ada Lovelace", false, "user", "free"])
+        json!([
+            user["email"],
+            user["handle"],
+            user["display_name"],
+            user["email_verified"],
+            user["role"],
+            user["plan"]
+        ]),
+        json!([
+            "Ada.Lovelace@Example.com",
+            "ada-lovelace",
+            "Ada Lovelace",
+            false,
+            "user",
+            "free"
+        ])
     );
     assert_eq!(answer.header("etag"), Some("\"v1\""));
     let registered = hub.app.published_of::<UserRegistered>().await;
@@ -50,8 +64,10 @@ async fn people_with_the_same_local_part_get_handles_of_their_own_also_at_once()
     let hub = Hub::start().await;
     let addresses: Vec<String> = (0..12).map(|n| format!("ada@example{n}.com")).collect();
     let answers = futures_util::future::join_all(addresses.iter().map(|address| hub.register(address))).await;
-    let handles: HashSet<String> =
-        answers.into_iter().map(|answer| answer.expect(201).json["handle"].as_str().unwrap().to_owned()).collect();
+    let handles: HashSet<String> = answers
+        .into_iter()
+        .map(|answer| answer.expect(201).json["handle"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(handles.len(), 12);
     assert!(handles.contains("ada") && handles.contains("ada2"), "{handles:?}");
 }
@@ -62,7 +78,11 @@ async fn everything_wrong_with_a_registration_is_told_at_once_and_nothing_is_don
     let body = json!({ "email": "ada", "password": "12345678", "display_name": "" });
     let answer = hub.app.anonymous().post("/v1/auth/register", body).await.expect(422);
     assert_eq!(answer.wrong(), ["#/email", "#/password", "#/display_name"]);
-    assert!(!answer.text().contains("12345678"), "the password is not repeated: {}", answer.text());
+    assert!(
+        !answer.text().contains("12345678"),
+        "the password is not repeated: {}",
+        answer.text()
+    );
     let long = "x".repeat(5000);
     for (field, value) in [
         ("email", json!(long)),
@@ -87,11 +107,27 @@ async fn everything_wrong_with_a_registration_is_told_at_once_and_nothing_is_don
 async fn a_body_that_is_no_registration_is_refused() {
     let hub = Hub::start().await;
     let send = |kind: &'static str, body: &[u8]| {
-        hub.app.anonymous().request("POST", "/v1/auth/register").header("content-type", kind).body(body)
+        hub.app
+            .anonymous()
+            .request("POST", "/v1/auth/register")
+            .header("content-type", kind)
+            .body(body)
     };
-    assert_eq!(send("application/json", b"{\"email\":").await.expect(400).problem(), "malformed-request");
-    assert_eq!(send("application/json", b"{\"email\": \"\xff\xfe\"}").await.expect(400).problem(), "malformed-request");
-    assert_eq!(send("text/plain", b"{}").await.expect(415).problem(), "unsupported-media-type");
+    assert_eq!(
+        send("application/json", b"{\"email\":").await.expect(400).problem(),
+        "malformed-request"
+    );
+    assert_eq!(
+        send("application/json", b"{\"email\": \"\xff\xfe\"}")
+            .await
+            .expect(400)
+            .problem(),
+        "malformed-request"
+    );
+    assert_eq!(
+        send("text/plain", b"{}").await.expect(415).problem(),
+        "unsupported-media-type"
+    );
     assert_eq!(send("application/json", b"[]").await.status, 422);
     assert_eq!(send("application/json", b"{}").await.status, 422);
 }

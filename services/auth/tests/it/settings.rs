@@ -5,11 +5,17 @@ use crate::hub;
 
 /// The settings that a service started with these keys of `[auth]` has.
 pub(crate) fn parsed(auth: &str) -> Result<AuthSettings, Vec<String>> {
-    let mail_url = if auth.contains("mail_url") { "" } else { "mail_url = \"file:///tmp/mail\"" };
+    let mail_url = if auth.contains("mail_url") {
+        ""
+    } else {
+        "mail_url = \"file:///tmp/mail\""
+    };
     let common = "[database]\nurl = \"sqlite::memory:\"\n[broker]\nbootstrap = \"embedded\"\n\
                   [identity]\nintrospection_secret = \"the secret that services share in tests\"";
     let layers = Layers::of_service::<Auth>().toml("common", common);
-    let (figment, mistakes) = layers.toml("auth", &hub::settings(&format!("{mail_url}\n{auth}"))).finish();
+    let (figment, mistakes) = layers
+        .toml("auth", &hub::settings(&format!("{mail_url}\n{auth}")))
+        .finish();
     assert_eq!(mistakes, Vec::<String>::new());
     Configured::<Auth>::read(&figment).map(|configured| configured.own)
 }
@@ -20,7 +26,7 @@ fn mistakes(auth: &str) -> Vec<String> {
 
 #[test]
 fn every_mistake_is_told_at_once_and_says_what_to_do() {
-    let wrong = mistakes("master_key = \"short\"\nmail_url = \"nowhere\"\ntoken_ttl_s = 86400");
+    let wrong = mistakes("master_key = \"short\"\nmail_url = \"nowhere\"\ntoken_ttl_s = 0");
     assert_eq!(wrong.len(), 3, "{wrong:#?}");
     assert!(wrong[0].contains("openssl rand -base64 32"));
     assert!(wrong[1].starts_with("auth.token_ttl_s must be 1 to 3600"));
@@ -30,7 +36,10 @@ fn every_mistake_is_told_at_once_and_says_what_to_do() {
 #[test]
 fn a_secret_is_not_repeated_in_a_mistake() {
     let wrong = mistakes("master_key = \"hunter2\"\nmail_url = \"smtp://ada:hunter2@:x\"").join("\n");
-    assert!(wrong.contains("auth.master_key") && wrong.contains("auth.mail_url") && !wrong.contains("hunter2"), "{wrong}");
+    assert!(
+        wrong.contains("auth.master_key") && wrong.contains("auth.mail_url") && !wrong.contains("hunter2"),
+        "{wrong}"
+    );
 }
 
 #[test]

@@ -79,7 +79,12 @@ impl Server {
 
     /// Until it has taken so many mails.
     pub(crate) async fn took(&self, mails: usize) {
-        self.shared.count.subscribe().wait_for(|count| *count >= mails).await.unwrap();
+        self.shared
+            .count
+            .subscribe()
+            .wait_for(|count| *count >= mails)
+            .await
+            .unwrap();
     }
 }
 
@@ -98,7 +103,13 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
     let mut verdict = Verdict::Take;
     while let Some(line) = lines.next_line().await? {
         let address = |line: &str| line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
-        let answer = match line.split([' ', ':']).next().unwrap_or_default().to_uppercase().as_str() {
+        let answer = match line
+            .split([' ', ':'])
+            .next()
+            .unwrap_or_default()
+            .to_uppercase()
+            .as_str()
+        {
             "EHLO" => "250-test\r\n250 8BITMIME",
             "MAIL" => {
                 from = address(&line);
@@ -123,7 +134,11 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
                     content.push_str(line.strip_prefix('.').unwrap_or(&line));
                     content.push('\n');
                 }
-                shared.received.lock().unwrap().push(Received { from: from.clone(), to: to.clone(), content });
+                shared.received.lock().unwrap().push(Received {
+                    from: from.clone(),
+                    to: to.clone(),
+                    content,
+                });
                 shared.count.send_modify(|count| *count += 1);
                 if verdict == Verdict::TakeAndHang {
                     std::future::pending::<()>().await;
