@@ -19,9 +19,9 @@ CloudTaskHub is ready.
 
 Open an account, sign in, make a project:
 
-  curl -s {hub}/v1/auth/register -H 'Content-Type: application/json' -d '{{"email":"ada@example.com","password":"a long passphrase","display_name":"Ada"}}'
+  curl -sw '\n' {hub}/v1/auth/register -H 'Content-Type: application/json' -d '{{"email":"ada@example.com","password":"a long passphrase","display_name":"Ada"}}'
   TOKEN=$(curl -s {hub}/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"ada@example.com","password":"a long passphrase"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
-  curl -s {hub}/v1/projects -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"name":"My first project"}}'
+  curl -sw '\n' {hub}/v1/projects -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"name":"My first project"}}'
 
 `make demo` fills it with a team. Ctrl-C stops it; everything is there at the next start.
 "#,

@@ -29,10 +29,10 @@ pub(crate) fn serve(place: &Place, otlp: Option<&str>) -> anyhow::Result<ExitCod
         .front(Gateway::NAME)
         .defaults(defaults(place, &data)?)
         .overrides(otlp.map_or_else(String::new, |endpoint| format!("[telemetry]\notlp_endpoint = {}", quoted(endpoint))))
-        .service::<Gateway>(database::<Gateway>(&data))
-        .service::<Auth>(database::<Auth>(&data))
-        .service::<Project>(database::<Project>(&data))
-        .service::<Notification>(database::<Notification>(&data))
+        .service::<Gateway>(own::<Gateway>(&data))
+        .service::<Auth>(own::<Auth>(&data))
+        .service::<Project>(own::<Project>(&data))
+        .service::<Notification>(own::<Notification>(&data))
         .on_ready(move |addresses| banner::show(addresses, &data_shown));
     Ok(process.run())
 }
@@ -53,7 +53,7 @@ pub(crate) fn operate<S: Service>(place: &Place, matches: &ArgMatches) -> anyhow
     let layers = Layers::new(known)
         .toml("defaults", &defaults(place, &data)?)
         .environment(&Environment::of_process())
-        .toml(S::NAME, &database::<S>(&data));
+        .toml(S::NAME, &own::<S>(&data));
     Ok(cli::execute::<S>(matches, layers))
 }
 
@@ -85,29 +85,29 @@ fn defaults(place: &Place, data: &Path) -> anyhow::Result<String> {
         Some(internal) => internal,
         None => port.checked_add(1).context("--port must be less than 65535, or --internal-port given")?,
     };
-    let own = Ipv4Addr::LOCALHOST;
+    let host = Ipv4Addr::LOCALHOST;
     let mail = quoted(&format!("file://{}", data.join("mail").display()));
     let upstreams: String = [Auth::NAME, Project::NAME, Notification::NAME]
-        .map(|name| format!("[gateway.upstreams.{name}]\nurl = \"http://{own}:{port}\"\nhost = \"{name}.localhost\"\n"))
+        .map(|name| format!("[gateway.upstreams.{name}]\nurl = \"http://{host}:{port}\"\nhost = \"{name}.localhost\"\n"))
         .concat();
     Ok(format!(
         r#"
 [http]
-listen = "{own}:{port}"
-internal_listen = "{own}:{internal}"
+listen = "{host}:{port}"
+internal_listen = "{host}:{internal}"
 
 [broker]
 bootstrap = "embedded"
 
 [identity]
 issuer = "http://auth.localhost:{port}"
-jwks_url = "http://{own}:{port}/.well-known/jwks.json"
+jwks_url = "http://{host}:{port}/.well-known/jwks.json"
 jwks_host = "auth.localhost"
 introspection_secret = "{introspection}"
 
 [telemetry]
 log_format = "human"
-log_filter = "warn"
+log_filter = "warn,librdkafka=error"
 
 [process]
 drain_ms = 0
@@ -122,9 +122,13 @@ mail_url = {mail}
     ))
 }
 
-fn database<S: Service>(data: &Path) -> String {
+/// What is set for one service alone.
+fn own<S: Service>(data: &Path) -> String {
     let file = data.join(format!("{}.db", S::NAME));
-    format!("[database]\nurl = {}\n", quoted(&format!("sqlite://{}?mode=rwc", file.display())))
+    // The gateway calls from this machine and says for whom; nobody says that to the gateway.
+    let trusted = if S::NAME == Gateway::NAME { "[]" } else { "[\"127.0.0.0/8\"]" };
+    let url = quoted(&format!("sqlite://{}?mode=rwc", file.display()));
+    format!("[http]\ntrusted_proxies = {trusted}\n[database]\nurl = {url}\n")
 }
 
 /// A TOML text; what TOML would take for an escape is none.

@@ -16,7 +16,6 @@ use super::problem::Problem;
 pub const RETENTION: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 /// A remembered key.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "idempotency_keys")]
 pub struct Model {
@@ -33,6 +32,10 @@ pub struct Model {
     /// When it was claimed.
     pub created_at: Timestamp,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

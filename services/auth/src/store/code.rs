@@ -7,7 +7,6 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, Statement, entity::prelu
 use crate::domain::mail::Purpose;
 
 /// A row of `codes`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "codes")]
 pub struct Model {
@@ -23,6 +22,10 @@ pub struct Model {
     /// Until when it is good.
     pub expires_at: Timestamp,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

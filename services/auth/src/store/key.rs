@@ -7,7 +7,6 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, IntoActiveModel, QueryOrder, en
 const LOCK: i64 = 0x6175_7468_206b_6579;
 
 /// A row of `signing_keys`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "signing_keys")]
 pub struct Model {
@@ -23,6 +22,10 @@ pub struct Model {
     /// When it was made.
     pub created_at: Timestamp,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

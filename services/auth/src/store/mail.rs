@@ -10,7 +10,6 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, Statement, en
 use crate::domain::mail::{Delivery, Mail, Purpose};
 
 /// A row of `mails`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "mails")]
 pub struct Model {
@@ -38,6 +37,10 @@ pub struct Model {
     /// When it was sent or given up.
     pub finished_at: Option<Timestamp>,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

@@ -10,7 +10,6 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QueryOrder, QuerySelect,
 use crate::domain::session::{self, EndReason, Refresh, Session};
 
 /// A row of `sessions`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sessions")]
 pub struct Model {
@@ -36,6 +35,10 @@ pub struct Model {
     /// Why.
     pub end_reason: Option<String>,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

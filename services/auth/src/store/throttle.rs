@@ -7,7 +7,6 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QuerySelect, Statement, 
 use crate::domain::throttle::{Counter, Policy, Throttled};
 
 /// A row of `failed_attempts`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "failed_attempts")]
 pub struct Model {
@@ -21,6 +20,10 @@ pub struct Model {
     /// Until when nothing is looked at.
     pub blocked_until: Timestamp,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

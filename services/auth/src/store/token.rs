@@ -11,7 +11,6 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QueryOrder, QuerySelect,
 use crate::domain::token::{self, Token};
 
 /// A row of `tokens`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "tokens")]
 pub struct Model {
@@ -33,6 +32,10 @@ pub struct Model {
     /// When it was used last, to the minute.
     pub last_used_at: Option<Timestamp>,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

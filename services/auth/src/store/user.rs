@@ -8,7 +8,6 @@ use sea_orm::{ConnectionTrait, DbErr, IntoActiveModel, QueryOrder, QuerySelect, 
 use crate::domain::{email::Email, handle::Handle, password::PasswordHash, user::User};
 
 /// A row of `users`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
@@ -42,6 +41,10 @@ pub struct Model {
     /// When it changed last.
     pub updated_at: Timestamp,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

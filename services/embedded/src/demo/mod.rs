@@ -12,16 +12,16 @@ use api::Api;
 
 /// What to fill, and how much.
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Address of the hub's gateway.
     #[arg(long, default_value = "http://gateway.localhost:8080")]
-    pub url: String,
+    pub(crate) url: String,
     /// How many tasks to make, over all projects.
     #[arg(long, default_value_t = 300)]
-    pub tasks: usize,
+    pub(crate) tasks: usize,
     /// The same seed tells the same story.
     #[arg(long, default_value_t = 7)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// The password of every demo person; shown at the end so that one can sign in as any of them.
@@ -39,7 +39,7 @@ struct Person {
 ///
 /// # Errors
 /// When the hub cannot be reached or refuses a request; what was made until then stays.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let api = Api::new(&options.url)?;
     let mut rng = StdRng::seed_from_u64(options.seed);
     // One suffix for each run, so that the demo can be told twice to one hub.

@@ -11,7 +11,6 @@ use super::placeholders;
 use crate::domain::notification::{Kind, News, Selection, Text, text};
 
 /// A row of `notifications`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "notifications")]
 pub struct Model {
@@ -42,6 +41,10 @@ pub struct Model {
     /// When it was read.
     pub read_at: Option<Timestamp>,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

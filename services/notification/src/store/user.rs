@@ -11,7 +11,6 @@ use database::Tx;
 use sea_orm::{ConnectionTrait, DbErr, QuerySelect, Statement, entity::prelude::*};
 
 /// A row of `users`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
@@ -27,6 +26,10 @@ pub struct Model {
     /// Version of the user that `disabled` is of.
     pub status_version: i64,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

@@ -10,7 +10,6 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QueryResult, Statement, 
 use serde_json::Value;
 
 /// A row of `activity`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "activity")]
 pub struct Model {
@@ -30,6 +29,10 @@ pub struct Model {
     /// When.
     pub created_at: Timestamp,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

@@ -12,7 +12,6 @@ use sea_orm::{
 use crate::domain::invitation::{Invitation, key};
 
 /// A row of `invitations`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "invitations")]
 pub struct Model {
@@ -32,6 +31,10 @@ pub struct Model {
     /// When.
     pub created_at: Timestamp,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

@@ -10,7 +10,6 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QueryResult, Statement, 
 use crate::domain::member::Membership;
 
 /// A row of `members`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "members")]
 pub struct Model {
@@ -29,6 +28,10 @@ pub struct Model {
     /// Rises by one with each change, also over removal and return.
     pub version: i64,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

@@ -13,7 +13,6 @@ use sea_orm::{
 use crate::domain::project::Project;
 
 /// A row of `projects`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "projects")]
 pub struct Model {
@@ -35,6 +34,10 @@ pub struct Model {
     /// Rises by one with each change.
     pub version: i64,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 

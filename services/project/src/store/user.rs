@@ -10,7 +10,6 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryOrder, Statement, entity::
 use crate::domain::invitation::key;
 
 /// A row of `users`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
@@ -34,6 +33,10 @@ pub struct Model {
     /// Version of the user that `disabled` is of.
     pub status_version: i64,
 }
+
+/// None: rows name each other by id alone.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
