@@ -72,11 +72,24 @@ impl Start {
             .envs(self.variables)
             // A hub that tests start many times need not survive a power failure.
             .env("CLOUDTASKHUB_DATABASE__DURABLE", "false")
+            // Its port changes with each start; tokens shall outlive that.
+            .env("CLOUDTASKHUB_IDENTITY__ISSUER", "http://auth.localhost")
             .stdout(Stdio::null())
             .kill_on_drop(true);
         let child = command.spawn().expect("the hub's binary starts");
-        let base: Url = format!("http://gateway.localhost:{}", public.port()).parse().expect("an address");
-        Hub { client: client(&base), base, own: Some(Own { child, internal, data, _folder: folder }) }
+        let base: Url = format!("http://gateway.localhost:{}", public.port())
+            .parse()
+            .expect("an address");
+        Hub {
+            client: client(&base),
+            base,
+            own: Some(Own {
+                child,
+                internal,
+                data,
+                _folder: folder,
+            }),
+        }
     }
 }
 
@@ -84,7 +97,11 @@ impl Start {
 pub fn command(data: &Path, port: u16) -> Command {
     let binary = std::env::var_os("HUB_BINARY").map_or_else(|| PathBuf::from(built_binary()), PathBuf::from);
     let mut command = Command::new(binary);
-    command.arg("serve").args(["--port", &port.to_string()]).arg("--data").arg(data);
+    command
+        .arg("serve")
+        .args(["--port", &port.to_string()])
+        .arg("--data")
+        .arg(data);
     command
 }
 
@@ -100,7 +117,9 @@ fn built_binary() -> PathBuf {
 
 /// A port that nobody uses now.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
 }
 
 fn client(base: &Url) -> Client {
@@ -110,7 +129,10 @@ fn client(base: &Url) -> Client {
     {
         // RFC 6761: names under .localhost are the loopback address; not every resolver knows.
         for service in ["gateway", "auth", "project", "billing", "notification", "analytics"] {
-            builder = builder.resolve(&format!("{service}.localhost"), SocketAddr::from(([127, 0, 0, 1], port)));
+            builder = builder.resolve(
+                &format!("{service}.localhost"),
+                SocketAddr::from(([127, 0, 0, 1], port)),
+            );
         }
     }
     builder.build().expect("an HTTP client")
@@ -122,7 +144,11 @@ impl Hub {
         match std::env::var("HUB_URL") {
             Ok(url) => {
                 let base: Url = url.parse().expect("HUB_URL is an address");
-                Self { client: client(&base), base, own: None }
+                Self {
+                    client: client(&base),
+                    base,
+                    own: None,
+                }
             }
             Err(_) => Self::own().await,
         }
@@ -167,7 +193,10 @@ impl Hub {
 
     async fn until_ready(&mut self) {
         until("the hub is ready", async || {
-            let ready = self.internal("/readyz").await.is_some_and(|answer| answer.status == 200);
+            let ready = self
+                .internal("/readyz")
+                .await
+                .is_some_and(|answer| answer.status == 200);
             ready.then_some(())
         })
         .await;
@@ -177,19 +206,38 @@ impl Hub {
     pub async fn interrupt(mut self) -> ExitStatus {
         let own = self.own.as_mut().expect("a hub of this story");
         let pid = own.child.id().expect("it runs").to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().await.expect("kill").success());
-        tokio::time::timeout(crate::PATIENCE, own.child.wait()).await.expect("it ends").expect("it can be waited for")
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .await
+                .expect("kill")
+                .success()
+        );
+        tokio::time::timeout(crate::PATIENCE, own.child.wait())
+            .await
+            .expect("it ends")
+            .expect("it can be waited for")
     }
 
     /// Ends it as a power failure does.
     pub async fn kill(mut self) {
-        self.own.as_mut().expect("a hub of this story").child.kill().await.expect("it can be killed");
+        self.own
+            .as_mut()
+            .expect("a hub of this story")
+            .child
+            .kill()
+            .await
+            .expect("it can be killed");
     }
 
     /// Waits until it ends by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let own = self.own.as_mut().expect("a hub of this story");
-        tokio::time::timeout(crate::PATIENCE, own.child.wait()).await.expect("it ends").expect("it can be waited for")
+        tokio::time::timeout(crate::PATIENCE, own.child.wait())
+            .await
+            .expect("it ends")
+            .expect("it can be waited for")
     }
 
     /// Whether it still runs.

@@ -28,7 +28,12 @@ impl Answer {
     pub async fn of(response: reqwest::Response) -> Option<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.ok()?;
-        Some(Self { status, json: serde_json::from_str(&text).unwrap_or(Value::Null), text, headers })
+        Some(Self {
+            status,
+            json: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+            headers,
+        })
     }
 
     /// The body, of an answer that must have this status.
@@ -50,9 +55,17 @@ impl Answer {
     /// # Panics
     /// When it is no problem with a trace id.
     pub fn problem(&self) -> &str {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{}",
+            self.text
+        );
         assert!(self.json["trace_id"].is_string(), "{}", self.text);
-        self.json["type"].as_str().and_then(|kind| kind.strip_prefix("urn:cloudtaskhub:problem:")).expect("a kind")
+        self.json["type"]
+            .as_str()
+            .and_then(|kind| kind.strip_prefix("urn:cloudtaskhub:problem:"))
+            .expect("a kind")
     }
 }
 
@@ -78,7 +91,10 @@ impl Person {
     pub fn stranger(hub: &Hub, name: &str) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_nanos();
         Self {
             client: hub.client().clone(),
             base: hub.base().clone(),
@@ -131,9 +147,17 @@ impl Person {
     }
 
     /// As [`Person::send`]; `None` when no answer comes.
-    pub async fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Option<Answer> {
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Option<Answer> {
         let url = self.base.join(path).expect("a path");
-        let mut request = self.client.request(Method::from_bytes(method.as_bytes()).expect("a method"), url);
+        let mut request = self
+            .client
+            .request(Method::from_bytes(method.as_bytes()).expect("a method"), url);
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
         }
@@ -169,13 +193,17 @@ impl Person {
 
     /// Makes a task; answers it.
     pub async fn create_task(&self, project: &str, task: Value) -> Value {
-        self.post(&format!("/v1/projects/{project}/tasks"), task).await.expect(201)
+        self.post(&format!("/v1/projects/{project}/tasks"), task)
+            .await
+            .expect(201)
     }
 
     /// Brings somebody into a project, and waits until they are in it: their account may be news to the project service.
     pub async fn bring_in(&self, project: &str, other: &Person, role: &str) {
         let body = json!({ "email": other.email, "role": role });
-        self.post(&format!("/v1/projects/{project}/members"), body).await.expect(201);
+        self.post(&format!("/v1/projects/{project}/members"), body)
+            .await
+            .expect(201);
         until("the new member sees the project", async || {
             (other.get(&format!("/v1/projects/{project}")).await.status == 200).then_some(())
         })
@@ -186,7 +214,11 @@ impl Person {
     pub async fn notified(&self, kind: &str) -> Value {
         until(&format!("{} is notified of {kind}", self.email), async || {
             let list = self.get("/v1/notifications").await.expect(200);
-            list["items"].as_array()?.iter().find(|item| item["type"] == kind).cloned()
+            list["items"]
+                .as_array()?
+                .iter()
+                .find(|item| item["type"] == kind)
+                .cloned()
         })
         .await
     }
@@ -194,7 +226,11 @@ impl Person {
     /// Opens the live stream.
     pub async fn stream(&self, last_event_id: Option<&str>) -> Stream {
         let url = self.base.join("/v1/stream").expect("a path");
-        let mut request = self.client.get(url).bearer_auth(&self.token).timeout(std::time::Duration::from_secs(600));
+        let mut request = self
+            .client
+            .get(url)
+            .bearer_auth(&self.token)
+            .timeout(std::time::Duration::from_secs(600));
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }

@@ -21,7 +21,10 @@ pub struct StreamEvent {
 
 impl Stream {
     pub(crate) fn new(response: reqwest::Response) -> Self {
-        Self { response, rest: String::new() }
+        Self {
+            response,
+            rest: String::new(),
+        }
     }
 
     /// The next event; `None` when the stream has ended. Comments are passed over.
@@ -36,7 +39,9 @@ impl Stream {
                     return Some(event);
                 }
             }
-            let chunk = tokio::time::timeout(crate::PATIENCE, self.response.chunk()).await.expect("the stream goes on");
+            let chunk = tokio::time::timeout(crate::PATIENCE, self.response.chunk())
+                .await
+                .expect("the stream goes on");
             match chunk {
                 Ok(Some(bytes)) => self.rest.push_str(&String::from_utf8_lossy(&bytes)),
                 Ok(None) | Err(_) => return None,

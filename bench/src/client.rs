@@ -36,7 +36,10 @@ impl Client {
         token: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<hyper::Response<Incoming>> {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "gateway.localhost");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "gateway.localhost");
         if !token.is_empty() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -74,7 +77,10 @@ impl Client {
         for _ in 0..120 {
             let answer = self.open(method, path, token, body).await?;
             let status = answer.status();
-            let wait = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let wait = answer
+                .headers()
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok());
             let bytes = answer.into_body().collect().await?.to_bytes();
             if status == StatusCode::TOO_MANY_REQUESTS {
                 tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;

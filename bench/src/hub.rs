@@ -36,10 +36,19 @@ impl Hub {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} cannot be started; build it with `make bench`", binary.display()))?;
-        let mut hub = Self { address, ready_after: Duration::ZERO, internal, child, _data: data };
+        let mut hub = Self {
+            address,
+            ready_after: Duration::ZERO,
+            internal,
+            child,
+            _data: data,
+        };
         while !hub.is_ready().await {
             anyhow::ensure!(hub.child.try_wait()?.is_none(), "the hub ended before it was ready");
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(60), "the hub was not ready after a minute");
+            anyhow::ensure!(
+                begun.elapsed() < Duration::from_secs(60),
+                "the hub was not ready after a minute"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         hub.ready_after = begun.elapsed();
@@ -48,7 +57,10 @@ impl Hub {
 
     async fn is_ready(&self) -> bool {
         match Client::connect(self.internal).await {
-            Ok(mut client) => client.call("GET", "/readyz", "", None).await.is_ok_and(|(status, _)| status.is_success()),
+            Ok(mut client) => client
+                .call("GET", "/readyz", "", None)
+                .await
+                .is_ok_and(|(status, _)| status.is_success()),
             Err(_) => false,
         }
     }
@@ -68,7 +80,10 @@ impl Hub {
             if waiting == 0.0 {
                 return Ok(begun.elapsed());
             }
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(120), "{waiting} events still wait after two minutes");
+            anyhow::ensure!(
+                begun.elapsed() < Duration::from_secs(120),
+                "{waiting} events still wait after two minutes"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -77,7 +92,10 @@ impl Hub {
     pub(crate) fn resident_mb(&self) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the hub ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS")?;
         let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib / 1024.0)
     }
@@ -87,7 +105,9 @@ impl Hub {
         let pid = self.child.id().context("the hub ended")?;
         let sent = Command::new("kill").args(["-INT", &pid.to_string()]).status().await?;
         anyhow::ensure!(sent.success(), "the hub could not be told to stop");
-        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await.context("the hub did not stop")??;
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait())
+            .await
+            .context("the hub did not stop")??;
         anyhow::ensure!(ended.success(), "the hub ended with {ended}");
         Ok(())
     }

@@ -21,7 +21,9 @@ fn hello() -> &'static str {
 }
 
 pub(crate) async fn serve_bare(port: u16) -> anyhow::Result<()> {
-    Server::new(TcpListener::bind(("127.0.0.1", port))).run(Route::new().at("/", get(hello))).await?;
+    Server::new(TcpListener::bind(("127.0.0.1", port)))
+        .run(Route::new().at("/", get(hello)))
+        .await?;
     Ok(())
 }
 
@@ -62,7 +64,12 @@ pub(crate) async fn bare_http(clients: usize, length: Duration) -> anyhow::Resul
 pub(crate) async fn sqlite_commits(length: Duration, clients: usize) -> anyhow::Result<(f64, f64)> {
     let folder = tempfile::tempdir()?;
     let db = Db::open(&Options::file(&folder.path().join("bare.db"))).await?;
-    db.write(async |tx| tx.execute_unprepared("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)").await.map(|_| ())).await?;
+    db.write(async |tx| {
+        tx.execute_unprepared("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+            .await
+            .map(|_| ())
+    })
+    .await?;
     let alone = commits(&db, 1, length).await?;
     let together = commits(&db, clients, length).await?;
     db.close().await?;
@@ -77,7 +84,8 @@ async fn commits(db: &Db, writers: usize, length: Duration) -> anyhow::Result<f6
         let (db, done) = (db.clone(), Arc::clone(&done));
         running.spawn(async move {
             while begun.elapsed() < length {
-                db.write::<_, DbErr, _>(async |tx| tx.execute_unprepared("INSERT INTO t (v) VALUES ('x')").await).await?;
+                db.write::<_, DbErr, _>(async |tx| tx.execute_unprepared("INSERT INTO t (v) VALUES ('x')").await)
+                    .await?;
                 done.fetch_add(1, Ordering::Relaxed);
             }
             Ok::<_, DbErr>(())

@@ -24,7 +24,12 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn of(delays: Histogram<u64>, length: Duration) -> Self {
-        Self { delays, length, failed: 0, first_failure: None }
+        Self {
+            delays,
+            length,
+            failed: 0,
+            first_failure: None,
+        }
     }
 
     pub(crate) fn rate(&self) -> f64 {
@@ -38,7 +43,11 @@ impl Outcome {
     /// A rate with failed requests in it would be no rate.
     pub(crate) fn must_succeed(&self) -> anyhow::Result<()> {
         let failure = self.first_failure.as_deref().unwrap_or_default();
-        anyhow::ensure!(self.failed == 0, "{} requests failed; the first: {failure}", self.failed);
+        anyhow::ensure!(
+            self.failed == 0,
+            "{} requests failed; the first: {failure}",
+            self.failed
+        );
         Ok(())
     }
 }
@@ -48,7 +57,13 @@ pub(crate) fn histogram() -> anyhow::Result<Histogram<u64>> {
 }
 
 /// Runs `clients` clients for `length`; `request` makes the n-th request: method, path, body.
-pub(crate) async fn run<F>(hub: &Hub, team: &[Member], clients: usize, length: Duration, request: &F) -> anyhow::Result<Outcome>
+pub(crate) async fn run<F>(
+    hub: &Hub,
+    team: &[Member],
+    clients: usize,
+    length: Duration,
+    request: &F,
+) -> anyhow::Result<Outcome>
 where
     F: Fn(u64) -> (&'static str, String, Option<Value>) + Sync,
 {

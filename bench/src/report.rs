@@ -16,11 +16,21 @@ pub(crate) struct Goal {
 
 impl Goal {
     pub(crate) const fn at_least(name: &'static str, unit: &'static str, least: f64) -> Self {
-        Self { name, unit, least: Some(least), most: None }
+        Self {
+            name,
+            unit,
+            least: Some(least),
+            most: None,
+        }
     }
 
     pub(crate) const fn at_most(name: &'static str, unit: &'static str, most: f64) -> Self {
-        Self { name, unit, least: None, most: Some(most) }
+        Self {
+            name,
+            unit,
+            least: None,
+            most: Some(most),
+        }
     }
 }
 
@@ -44,7 +54,16 @@ pub(crate) struct Report {
 impl Report {
     /// A limit of the machine.
     pub(crate) fn machine(&mut self, name: &'static str, unit: &'static str, value: f64) {
-        self.push(Goal { name, unit, least: None, most: None }, value, true);
+        self.push(
+            Goal {
+                name,
+                unit,
+                least: None,
+                most: None,
+            },
+            value,
+            true,
+        );
     }
 
     /// A figure that should be in a range.
@@ -54,7 +73,16 @@ impl Report {
 
     /// A figure without a goal.
     pub(crate) fn figure(&mut self, name: &'static str, unit: &'static str, value: f64) {
-        self.push(Goal { name, unit, least: None, most: None }, value, false);
+        self.push(
+            Goal {
+                name,
+                unit,
+                least: None,
+                most: None,
+            },
+            value,
+            false,
+        );
     }
 
     fn push(&mut self, goal: Goal, value: f64, limit: bool) {
@@ -62,13 +90,24 @@ impl Report {
             (None, None) => None,
             (least, most) => Some(least.is_none_or(|least| value >= least) && most.is_none_or(|most| value <= most)),
         };
-        self.figures.push(Figure { goal, value, reached, limit });
+        self.figures.push(Figure {
+            goal,
+            value,
+            reached,
+            limit,
+        });
     }
 
     pub(crate) fn print(&self) -> anyhow::Result<()> {
         let mut out = std::io::stdout();
         writeln!(out, "{:<46} {:>10} {:<4} {:>9}", "figure", "measured", "", "goal")?;
-        for Figure { goal, value, reached, limit } in &self.figures {
+        for Figure {
+            goal,
+            value,
+            reached,
+            limit,
+        } in &self.figures
+        {
             let wanted = match (goal.least, goal.most) {
                 (Some(least), _) => format!("≥ {least}"),
                 (_, Some(most)) => format!("≤ {most}"),
@@ -80,7 +119,11 @@ impl Report {
                 Some(false) => "MISSED",
                 None => "",
             };
-            writeln!(out, "{:<46} {value:>10.1} {:<4} {wanted:>9} {mark}", goal.name, goal.unit)?;
+            writeln!(
+                out,
+                "{:<46} {value:>10.1} {:<4} {wanted:>9} {mark}",
+                goal.name, goal.unit
+            )?;
         }
         Ok(())
     }

@@ -54,7 +54,12 @@ pub(crate) async fn commit_to_notification(
         let mut arrived = Vec::new();
         let mut text = String::new();
         // Ends when nothing came for two seconds after the last creation.
-        while let Ok(Some(frame)) = tokio::time::timeout(length.saturating_sub(begun.elapsed()) + Duration::from_secs(2), stream.frame()).await {
+        while let Ok(Some(frame)) = tokio::time::timeout(
+            length.saturating_sub(begun.elapsed()) + Duration::from_secs(2),
+            stream.frame(),
+        )
+        .await
+        {
             if let Ok(data) = frame?.into_data() {
                 text.push_str(&String::from_utf8_lossy(&data));
                 while let Some(end) = text.find("\n\n") {
@@ -80,7 +85,12 @@ pub(crate) async fn commit_to_notification(
             delays.saturating_record(u64::try_from(at.since(*created_at).as_micros())?);
         }
     }
-    anyhow::ensure!(seen.len() == created.len(), "{} of {} notifications arrived", seen.len(), created.len());
+    anyhow::ensure!(
+        seen.len() == created.len(),
+        "{} of {} notifications arrived",
+        seen.len(),
+        created.len()
+    );
     Ok(Outcome::of(delays, length))
 }
 

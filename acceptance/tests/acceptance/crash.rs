@@ -37,7 +37,10 @@ async fn survive(point: &str) {
     for round in 0..ROUNDS {
         // The further into its work each time, the more different states it leaves behind.
         let crash = format!("{point}:{}", 3 + round * 7);
-        let mut hub = Start::default().in_folder(folder.path()).with("CLOUDTASKHUB_CRASH_AT", crash).begin();
+        let mut hub = Start::default()
+            .in_folder(folder.path())
+            .with("CLOUDTASKHUB_CRASH_AT", crash)
+            .begin();
         let path = format!("/v1/projects/{project}/tasks");
         for number in 0.. {
             if !hub.runs() {
@@ -79,7 +82,10 @@ async fn all_assigned(person: &Person) -> Vec<String> {
     let mut tasks = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = person.get(&format!("/v1/notifications?limit=200{cursor}")).await.expect(200);
+        let page = person
+            .get(&format!("/v1/notifications?limit=200{cursor}"))
+            .await
+            .expect(200);
         let items = page["items"].as_array().expect("items");
         let assigned = items.iter().filter(|item| item["type"] == "task_assigned");
         tasks.extend(assigned.filter_map(|item| item["task_id"].as_str().map(str::to_owned)));

@@ -43,7 +43,10 @@ async fn a_folder_that_cannot_be_written_is_one_clear_line() {
     // A file where a folder has to be: refused to root as well.
     let data = folder.path().join("occupied");
     std::fs::write(&data, "not a folder").expect("a file");
-    let output = command(&data.join("data"), free_address().port()).output().await.expect("it runs");
+    let output = command(&data.join("data"), free_address().port())
+        .output()
+        .await
+        .expect("it runs");
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -56,8 +59,15 @@ async fn a_corrupt_database_is_one_clear_line() {
     let hub = Start::default().in_folder(folder.path()).ready().await;
     assert!(hub.interrupt().await.success());
     let database = folder.path().join("project.db");
-    std::fs::write(&database, "this is no database, and long enough that nobody takes it for an empty one".repeat(100)).expect("written");
-    let output = command(folder.path(), free_address().port()).output().await.expect("it runs");
+    std::fs::write(
+        &database,
+        "this is no database, and long enough that nobody takes it for an empty one".repeat(100),
+    )
+    .expect("written");
+    let output = command(folder.path(), free_address().port())
+        .output()
+        .await
+        .expect("it runs");
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -71,15 +81,27 @@ async fn a_stopping_hub_ends_its_streams_and_exits_cleanly() {
     let stream = ada.stream(None).await;
     let (status, events) = tokio::join!(hub.interrupt(), stream.rest());
     assert!(status.success());
-    assert!(events.iter().any(|event| event.name.as_deref() == Some("closed")), "{events:?}");
+    assert!(
+        events.iter().any(|event| event.name.as_deref() == Some("closed")),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_internal_port_tells_how_it_is() {
     let hub = Hub::own().await;
     assert_eq!(hub.internal("/livez").await.expect("an answer").status, 200);
-    let metrics = until("the metrics are there", async || hub.internal("/metrics").await).await;
-    for name in ["outbox_pending", "outbox_oldest_age_seconds", "consumer_lag", "inbox_duplicates_total", "dlq_depth"] {
-        assert!(metrics.text.contains(name), "{name} is missing");
+    for name in [
+        "outbox_pending",
+        "outbox_oldest_age_seconds",
+        "consumer_lag{",
+        "inbox_duplicates_total",
+        "dlq_depth",
+    ] {
+        until(&format!("{name} is measured"), async || {
+            let metrics = hub.internal("/metrics").await.expect("an answer");
+            metrics.text.contains(name).then_some(())
+        })
+        .await;
     }
 }

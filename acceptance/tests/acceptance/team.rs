@@ -12,7 +12,10 @@ async fn a_team_registers_invites_works_and_is_notified_live() {
 
     // Bob has no account yet: the invitation waits for it.
     let invited = ada
-        .post(&format!("/v1/projects/{project}/members"), json!({ "email": bob.email.to_uppercase(), "role": "member" }))
+        .post(
+            &format!("/v1/projects/{project}/members"),
+            json!({ "email": bob.email.to_uppercase(), "role": "member" }),
+        )
         .await
         .expect(201);
     assert_eq!(invited["status"], "pending");
@@ -26,11 +29,17 @@ async fn a_team_registers_invites_works_and_is_notified_live() {
 
     // Ada assigns a task to Bob, who sees it on his open stream.
     let mut stream = bob.stream(None).await;
-    let task = ada.create_task(&project, json!({ "title": "Fix the valve", "assignee_ids": [bob.id] })).await;
+    let task = ada
+        .create_task(&project, json!({ "title": "Fix the valve", "assignee_ids": [bob.id] }))
+        .await;
     let id = task["id"].as_str().expect("an id").to_owned();
-    let seen = stream.find("the task appeared", |event| event.data["type"] == "task.created").await;
+    let seen = stream
+        .find("the task appeared", |event| event.data["type"] == "task.created")
+        .await;
     assert_eq!(seen.data["data"]["task_id"], id.as_str());
-    let told = stream.find("the notification", |event| event.data["type"] == "notification.created").await;
+    let told = stream
+        .find("the notification", |event| event.data["type"] == "notification.created")
+        .await;
     assert_eq!(told.data["data"]["kind"], "task_assigned");
 
     // Bob comments and mentions Ada; she gets one notification, for the mention, not a second for the comment.
@@ -38,17 +47,31 @@ async fn a_team_registers_invites_works_and_is_notified_live() {
     bob.post(&format!("/v1/tasks/{id}/comments"), comment).await.expect(201);
     let mention = ada.notified("mentioned").await;
     assert_eq!(mention["task_id"], id.as_str());
-    assert_eq!(ada.get("/v1/notifications/unread-count").await.expect(200)["unread_count"], 1);
+    assert_eq!(
+        ada.get("/v1/notifications/unread-count").await.expect(200)["unread_count"],
+        1
+    );
 
     // Reading it clears the badge.
-    ada.post("/v1/notifications/read", json!({ "ids": [mention["id"]] })).await.expect(200);
-    assert_eq!(ada.get("/v1/notifications/unread-count").await.expect(200)["unread_count"], 0);
+    ada.post("/v1/notifications/read", json!({ "ids": [mention["id"]] }))
+        .await
+        .expect(200);
+    assert_eq!(
+        ada.get("/v1/notifications/unread-count").await.expect(200)["unread_count"],
+        0
+    );
 
     // What happened is in the project's activity and can be searched.
     let activity = bob.get(&format!("/v1/projects/{project}/activity")).await.expect(200);
-    assert!(activity["items"].as_array().is_some_and(|items| items.len() >= 3), "{activity}");
+    assert!(
+        activity["items"].as_array().is_some_and(|items| items.len() >= 3),
+        "{activity}"
+    );
     let found = bob.get("/v1/search?q=valve").await.expect(200);
-    assert!(found["items"].as_array().is_some_and(|items| !items.is_empty()), "{found}");
+    assert!(
+        found["items"].as_array().is_some_and(|items| !items.is_empty()),
+        "{found}"
+    );
 }
 
 #[tokio::test]
@@ -56,7 +79,11 @@ async fn home_shows_everything_at_a_glance() {
     let hub = Hub::any().await;
     let ada = Person::join(&hub, "ada").await;
     let project = ada.create_project("Gemini").await;
-    ada.create_task(&project, json!({ "title": "Today", "due_at": "2030-01-01T10:00:00+02:00", "assignee_ids": [ada.id] })).await;
+    ada.create_task(
+        &project,
+        json!({ "title": "Today", "due_at": "2030-01-01T10:00:00+02:00", "assignee_ids": [ada.id] }),
+    )
+    .await;
     let home = ada.get("/v1/home").await.expect(200);
     assert_eq!(home["me"]["id"], ada.id.as_str());
     assert_eq!(home["projects"][0]["id"], project.as_str());
@@ -70,16 +97,26 @@ async fn a_stream_resumes_where_it_broke_off() {
     let project = ada.create_project("Resumed").await;
     let mut stream = ada.stream(None).await;
     ada.create_task(&project, json!({ "title": "first" })).await;
-    let first = stream.find("the first task", |event| event.data["type"] == "task.created").await;
+    let first = stream
+        .find("the first task", |event| event.data["type"] == "task.created")
+        .await;
     drop(stream);
     for number in 0..20 {
-        ada.create_task(&project, json!({ "title": format!("missed {number}") })).await;
+        ada.create_task(&project, json!({ "title": format!("missed {number}") }))
+            .await;
     }
     let mut stream = ada.stream(first.id.as_deref()).await;
     let mut missed = Vec::new();
     while missed.len() < 20 {
-        let event = stream.find("a missed task", |event| event.data["type"] == "task.created").await;
-        missed.push(event.data["data"]["task"]["title"].as_str().unwrap_or_default().to_owned());
+        let event = stream
+            .find("a missed task", |event| event.data["type"] == "task.created")
+            .await;
+        missed.push(
+            event.data["data"]["task"]["title"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        );
     }
     missed.sort_by_key(|title| title.trim_start_matches("missed ").parse::<u32>().unwrap_or(u32::MAX));
     let expected: Vec<String> = (0..20).map(|number| format!("missed {number}")).collect();
@@ -94,11 +131,21 @@ async fn strangers_see_nothing_of_a_team() {
     let project = ada.create_project("Private").await;
     let task = ada.create_task(&project, json!({ "title": "Secret" })).await;
     let task = task["id"].as_str().expect("an id");
-    for path in [format!("/v1/projects/{project}"), format!("/v1/projects/{project}/tasks"), format!("/v1/tasks/{task}")] {
+    for path in [
+        format!("/v1/projects/{project}"),
+        format!("/v1/projects/{project}/tasks"),
+        format!("/v1/tasks/{task}"),
+    ] {
         assert_eq!(eve.get(&path).await.status, 404, "{path}");
     }
     assert_eq!(eve.get("/v1/search?q=Secret").await.expect(200)["items"], json!([]));
-    assert_eq!(Person::stranger(&hub, "anon").get(&format!("/v1/projects/{project}")).await.problem(), "unauthenticated");
+    assert_eq!(
+        Person::stranger(&hub, "anon")
+            .get(&format!("/v1/projects/{project}"))
+            .await
+            .problem(),
+        "unauthenticated"
+    );
 }
 
 #[tokio::test]
@@ -110,8 +157,18 @@ async fn an_update_from_a_stale_version_is_refused() {
     let path = format!("/v1/tasks/{}", task["id"].as_str().expect("an id"));
     let tag = ada.get(&path).await.header("etag").expect("an etag").to_owned();
     let rename = |title: &str| Some(json!({ "title": title }));
-    ada.send("PATCH", &path, &[("If-Match", &tag)], rename("v2")).await.expect(200);
-    assert_eq!(ada.send("PATCH", &path, &[("If-Match", &tag)], rename("v3")).await.problem(), "precondition-failed");
-    assert_eq!(ada.send("PATCH", &path, &[], rename("v3")).await.problem(), "precondition-required");
+    ada.send("PATCH", &path, &[("If-Match", &tag)], rename("v2"))
+        .await
+        .expect(200);
+    assert_eq!(
+        ada.send("PATCH", &path, &[("If-Match", &tag)], rename("v3"))
+            .await
+            .problem(),
+        "precondition-failed"
+    );
+    assert_eq!(
+        ada.send("PATCH", &path, &[], rename("v3")).await.problem(),
+        "precondition-required"
+    );
     assert_eq!(ada.get(&path).await.expect(200)["title"], "v2");
 }

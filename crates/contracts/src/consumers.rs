@@ -34,7 +34,15 @@ const TABLE: &[(&str, &[&str])] = &[
             "notification.read.v1",
         ],
     ),
-    ("project", &["user.registered.v1", "user.updated.v1", "user.disabled.v1", "user.enabled.v1"]),
+    (
+        "project",
+        &[
+            "user.registered.v1",
+            "user.updated.v1",
+            "user.disabled.v1",
+            "user.enabled.v1",
+        ],
+    ),
     (
         "notification",
         &[
@@ -60,7 +68,11 @@ const TABLE: &[(&str, &[&str])] = &[
 /// The services that react to `event_type`.
 pub fn of(event_type: &str) -> Vec<&'static str> {
     let short = event_type.strip_prefix(TYPE_PREFIX).unwrap_or(event_type);
-    TABLE.iter().filter(|(_, types)| types.contains(&short)).map(|(service, _)| *service).collect()
+    TABLE
+        .iter()
+        .filter(|(_, types)| types.contains(&short))
+        .map(|(service, _)| *service)
+        .collect()
 }
 
 /// Every service that reacts to anything.
@@ -75,8 +87,14 @@ pub fn differences(service: &str, handles: impl Fn(&str) -> bool) -> Vec<String>
         .into_iter()
         .filter(|kind| handles(kind.type_name) != told(kind.type_name))
         .map(|kind| match told(kind.type_name) {
-            true => format!("{service} does not react to {}: take it out of contracts::consumers", kind.short_name()),
-            false => format!("{service} reacts to {}: enter it in contracts::consumers", kind.short_name()),
+            true => format!(
+                "{service} does not react to {}: take it out of contracts::consumers",
+                kind.short_name()
+            ),
+            false => format!(
+                "{service} reacts to {}: enter it in contracts::consumers",
+                kind.short_name()
+            ),
         })
         .collect()
 }
@@ -90,15 +108,22 @@ mod tests {
         let known: Vec<&str> = catalogue().iter().map(|kind| kind.short_name()).collect();
         for (service, types) in TABLE {
             for name in *types {
-                assert!(known.contains(name), "{service} cannot react to {name}: there is no such type");
+                assert!(
+                    known.contains(name),
+                    "{service} cannot react to {name}: there is no such type"
+                );
             }
         }
     }
 
     #[test]
     fn a_reaction_that_the_table_forgot_is_named_and_so_is_one_that_is_gone() {
-        let found = differences("notification", |event_type| event_type == "com.cloudtaskhub.task.created.v1");
+        let found = differences("notification", |event_type| {
+            event_type == "com.cloudtaskhub.task.created.v1"
+        });
         assert!(found.contains(&"notification reacts to task.created.v1: enter it in contracts::consumers".to_owned()));
-        assert!(found.contains(&"notification does not react to user.updated.v1: take it out of contracts::consumers".to_owned()));
+        assert!(found.contains(
+            &"notification does not react to user.updated.v1: take it out of contracts::consumers".to_owned()
+        ));
     }
 }

@@ -52,7 +52,11 @@ impl Envelope {
             ("traceparent", self.traceparent.clone()),
             ("tracestate", self.tracestate.clone()),
         ];
-        headers.extend(optional.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
+        headers.extend(
+            optional
+                .into_iter()
+                .filter_map(|(name, value)| value.map(|value| (name, value))),
+        );
         headers
     }
 
@@ -67,16 +71,24 @@ impl Envelope {
         }
         let mut take = |header: &'static str| found.remove(header).flatten().ok_or(InvalidEnvelope { header });
         if take("ce_specversion")? != "1.0" {
-            return Err(InvalidEnvelope { header: "ce_specversion" });
+            return Err(InvalidEnvelope {
+                header: "ce_specversion",
+            });
         }
         Ok(Self {
-            id: take("ce_id")?.parse().map_err(|_| InvalidEnvelope { header: "ce_id" })?,
+            id: take("ce_id")?
+                .parse()
+                .map_err(|_| InvalidEnvelope { header: "ce_id" })?,
             source: take("ce_source")?,
             event_type: take("ce_type")?,
-            time: take("ce_time")?.parse().map_err(|_| InvalidEnvelope { header: "ce_time" })?,
+            time: take("ce_time")?
+                .parse()
+                .map_err(|_| InvalidEnvelope { header: "ce_time" })?,
             subject: take("ce_subject")?,
             causation_id: match take("ce_causationid") {
-                Ok(text) => Some(text.parse().map_err(|_| InvalidEnvelope { header: "ce_causationid" })?),
+                Ok(text) => Some(text.parse().map_err(|_| InvalidEnvelope {
+                    header: "ce_causationid",
+                })?),
                 Err(_) => None,
             },
             traceparent: take("traceparent").ok(),
@@ -88,5 +100,8 @@ impl Envelope {
 /// `ce_dataschema` of an event type: the `$id` of its schema in `docs/schemas`. A name and no address (CloudEvents wants an
 /// absolute URI), because where the files are published is up to whoever runs the hub.
 pub fn data_schema(event_type: &str) -> String {
-    format!("urn:cloudtaskhub:schema:{}", event_type.strip_prefix(crate::event::TYPE_PREFIX).unwrap_or(event_type))
+    format!(
+        "urn:cloudtaskhub:schema:{}",
+        event_type.strip_prefix(crate::event::TYPE_PREFIX).unwrap_or(event_type)
+    )
 }

@@ -75,7 +75,13 @@ pub struct EventKind {
 impl EventKind {
     /// The entry for one event type, whose key is the field `key_field`.
     pub const fn of<E: Event>(key_field: &'static str) -> Self {
-        Self { type_name: E::TYPE, topic: E::TOPIC, key_field, schema: schema::<E>, reread: reread::<E> }
+        Self {
+            type_name: E::TYPE,
+            topic: E::TOPIC,
+            key_field,
+            schema: schema::<E>,
+            reread: reread::<E>,
+        }
     }
 
     /// The type without what all types share: `task.created.v1`.
@@ -85,7 +91,9 @@ impl EventKind {
 }
 
 fn schema<E: Event>() -> schemars::Schema {
-    schemars::generate::SchemaSettings::draft07().into_generator().into_root_schema_for::<E>()
+    schemars::generate::SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<E>()
 }
 
 fn reread<E: Event>(value: &serde_json::Value) -> Result<serde_json::Value, serde_json::Error> {
@@ -97,7 +105,13 @@ pub const TYPE_PREFIX: &str = "com.cloudtaskhub.";
 
 /// Every event type that exists, in a stable order.
 pub fn catalogue() -> Vec<EventKind> {
-    [crate::auth::EVENTS, crate::project::EVENTS, crate::notification::EVENTS, crate::gateway::EVENTS].concat()
+    [
+        crate::auth::EVENTS,
+        crate::project::EVENTS,
+        crate::notification::EVENTS,
+        crate::gateway::EVENTS,
+    ]
+    .concat()
 }
 
 /// Declares an event type's name, topic and key.

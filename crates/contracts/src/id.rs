@@ -37,7 +37,10 @@ fn decode(prefix: &'static str, text: &str) -> Result<Uuid, InvalidId> {
         .ok_or_else(|| invalid.clone())?;
     let mut bits: u128 = 0;
     for (position, digit) in digits.bytes().enumerate() {
-        let value = ALPHABET.iter().position(|letter| *letter == digit).ok_or_else(|| invalid.clone())?;
+        let value = ALPHABET
+            .iter()
+            .position(|letter| *letter == digit)
+            .ok_or_else(|| invalid.clone())?;
         // 26 digits hold 130 bits: the first may only use the lower three.
         if position == 0 && value > 7 {
             return Err(invalid);

@@ -46,7 +46,10 @@ impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -54,14 +57,20 @@ impl std::ops::Sub<Duration> for Timestamp {
     type Output = Self;
 
     fn sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Whole seconds: jiff refuses the fraction that its own first and last moment have.
-        let clamped = self.0.clamp(jiff::Timestamp::MIN.as_second() * 1_000_000, jiff::Timestamp::MAX.as_second() * 1_000_000);
+        let clamped = self.0.clamp(
+            jiff::Timestamp::MIN.as_second() * 1_000_000,
+            jiff::Timestamp::MAX.as_second() * 1_000_000,
+        );
         match jiff::Timestamp::from_microsecond(clamped) {
             Ok(time) => std::fmt::Display::fmt(&time, f),
             Err(_) => Err(std::fmt::Error),
@@ -79,7 +88,9 @@ impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_microsecond())).map_err(|_| InvalidTimestamp)
+        text.parse::<jiff::Timestamp>()
+            .map(|time| Self(time.as_microsecond()))
+            .map_err(|_| InvalidTimestamp)
     }
 }
 
@@ -120,14 +131,26 @@ mod tests {
 
     #[test]
     fn a_time_without_an_offset_is_refused() {
-        for text in ["", "2026-03-01", "2026-03-01T12:00:00", "yesterday", "2026-13-01T00:00:00Z"] {
+        for text in [
+            "",
+            "2026-03-01",
+            "2026-03-01T12:00:00",
+            "yesterday",
+            "2026-13-01T00:00:00Z",
+        ] {
             assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text:?}");
         }
     }
 
     #[test]
     fn arithmetic_stops_at_the_ends_instead_of_wrapping() {
-        assert_eq!(Timestamp::from_micros(i64::MAX) + Duration::from_secs(1), Timestamp::from_micros(i64::MAX));
-        assert_eq!(Timestamp::from_micros(0).since(Timestamp::from_micros(5)), Duration::ZERO);
+        assert_eq!(
+            Timestamp::from_micros(i64::MAX) + Duration::from_secs(1),
+            Timestamp::from_micros(i64::MAX)
+        );
+        assert_eq!(
+            Timestamp::from_micros(0).since(Timestamp::from_micros(5)),
+            Duration::ZERO
+        );
     }
 }

@@ -28,7 +28,9 @@ pub(crate) fn serve(place: &Place, otlp: Option<&str>) -> anyhow::Result<ExitCod
     let process = Process::new("cloudtaskhub")
         .front(Gateway::NAME)
         .defaults(defaults(place, &data)?)
-        .overrides(otlp.map_or_else(String::new, |endpoint| format!("[telemetry]\notlp_endpoint = {}", quoted(endpoint))))
+        .overrides(otlp.map_or_else(String::new, |endpoint| {
+            format!("[telemetry]\notlp_endpoint = {}", quoted(endpoint))
+        }))
         .service::<Gateway>(own::<Gateway>(&data))
         .service::<Auth>(own::<Auth>(&data))
         .service::<Project>(own::<Project>(&data))
@@ -59,7 +61,12 @@ pub(crate) fn operate<S: Service>(place: &Place, matches: &ArgMatches) -> anyhow
 
 /// The data folder by its full name; made when it is missing.
 fn folder(data: &Path) -> anyhow::Result<PathBuf> {
-    let hint = || format!("{}: cannot be used as data folder; choose another with --data", data.display());
+    let hint = || {
+        format!(
+            "{}: cannot be used as data folder; choose another with --data",
+            data.display()
+        )
+    };
     fs::create_dir_all(data).with_context(hint)?;
     data.canonicalize().with_context(hint)
 }
@@ -71,24 +78,36 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => {
-            bail!("{}: another hub runs in this folder; stop it, or choose another with --data", data.display())
+            bail!(
+                "{}: another hub runs in this folder; stop it, or choose another with --data",
+                data.display()
+            )
         }
-        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("{}: cannot be locked", path.display())),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{}: cannot be locked", path.display()))
+        }
     }
 }
 
 /// Settings that all services share, under file and environment.
 fn defaults(place: &Place, data: &Path) -> anyhow::Result<String> {
-    let Secrets { master_key, introspection } = Secrets::in_folder(data)?;
+    let Secrets {
+        master_key,
+        introspection,
+    } = Secrets::in_folder(data)?;
     let port = place.port;
     let internal = match place.internal_port {
         Some(internal) => internal,
-        None => port.checked_add(1).context("--port must be less than 65535, or --internal-port given")?,
+        None => port
+            .checked_add(1)
+            .context("--port must be less than 65535, or --internal-port given")?,
     };
     let host = Ipv4Addr::LOCALHOST;
     let mail = quoted(&format!("file://{}", data.join("mail").display()));
     let upstreams: String = [Auth::NAME, Project::NAME, Notification::NAME]
-        .map(|name| format!("[gateway.upstreams.{name}]\nurl = \"http://{host}:{port}\"\nhost = \"{name}.localhost\"\n"))
+        .map(|name| {
+            format!("[gateway.upstreams.{name}]\nurl = \"http://{host}:{port}\"\nhost = \"{name}.localhost\"\n")
+        })
         .concat();
     Ok(format!(
         r#"
@@ -126,7 +145,11 @@ mail_url = {mail}
 fn own<S: Service>(data: &Path) -> String {
     let file = data.join(format!("{}.db", S::NAME));
     // The gateway calls from this machine and says for whom; nobody says that to the gateway.
-    let trusted = if S::NAME == Gateway::NAME { "[]" } else { "[\"127.0.0.0/8\"]" };
+    let trusted = if S::NAME == Gateway::NAME {
+        "[]"
+    } else {
+        "[\"127.0.0.0/8\"]"
+    };
     let url = quoted(&format!("sqlite://{}?mode=rwc", file.display()));
     format!("[http]\ntrusted_proxies = {trusted}\n[database]\nurl = {url}\n")
 }

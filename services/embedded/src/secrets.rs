@@ -27,7 +27,12 @@ impl Secrets {
             .recursive(true)
             .mode(0o700)
             .create(&folder)
-            .with_context(|| format!("{}: cannot be made; choose a folder that can be written with --data", folder.display()))?;
+            .with_context(|| {
+                format!(
+                    "{}: cannot be made; choose a folder that can be written with --data",
+                    folder.display()
+                )
+            })?;
         Ok(Self {
             master_key: file(&folder, "auth-master-key")?,
             introspection: file(&folder, "introspection")?,
@@ -48,11 +53,21 @@ fn file(folder: &Path, name: &str) -> anyhow::Result<String> {
     // Written whole under another name first: a power failure must not leave half a key.
     let fresh = folder.join(format!(".{name}.new"));
     let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(secret.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &path)
     };
-    write().with_context(|| format!("{}: cannot be written; choose another folder with --data", path.display()))?;
+    write().with_context(|| {
+        format!(
+            "{}: cannot be written; choose another folder with --data",
+            path.display()
+        )
+    })?;
     Ok(secret)
 }

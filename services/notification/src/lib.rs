@@ -40,7 +40,10 @@ impl Service for Notification {
         Ok(Assembly {
             api: api::new(&db, &clock),
             reactions: reactions::all(&clock),
-            workers: vec![(Box::new(retention::Retention::new(db, clock, boot.settings.clone())), Pace::every(JANITOR_PAUSE))],
+            workers: vec![(
+                Box::new(retention::Retention::new(db, clock, boot.settings.clone())),
+                Pace::every(JANITOR_PAUSE),
+            )],
         })
     }
 }

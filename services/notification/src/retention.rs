@@ -48,7 +48,11 @@ impl Worker for Retention {
         let now = self.clock.now();
         let (read, unread) = (now - self.settings.keep_read, now - self.settings.keep_unread);
         let removed = self.db.write(async move |tx| remove(tx, read, unread).await).await?;
-        Ok(if removed.into_iter().any(|count| count >= u64::from(BATCH)) { Step::Full } else { Step::Drained })
+        Ok(if removed.into_iter().any(|count| count >= u64::from(BATCH)) {
+            Step::Full
+        } else {
+            Step::Drained
+        })
     }
 }
 
@@ -80,7 +84,16 @@ async fn remove_unread(tx: &Tx, before: Timestamp) -> Result<u64, DbErr> {
     for (user, mut ids) in gone {
         ids.sort_unstable();
         let unread_count = counts.get(&user).copied().unwrap_or_default();
-        messaging::append(tx, &NotificationRead { user_id: user, notification_ids: ids, up_to: None, unread_count }).await?;
+        messaging::append(
+            tx,
+            &NotificationRead {
+                user_id: user,
+                notification_ids: ids,
+                up_to: None,
+                unread_count,
+            },
+        )
+        .await?;
     }
     Ok(stale.len() as u64)
 }

@@ -23,13 +23,19 @@ impl Settings for NotificationSettings {
             let reason = "notification.keep_unread_days must not be less than notification.keep_read_days, or what nobody saw goes first";
             source.require(unread >= read, reason);
         }
-        Some(Self { keep_read: keep_read?, keep_unread: keep_unread? })
+        Some(Self {
+            keep_read: keep_read?,
+            keep_unread: keep_unread?,
+        })
     }
 }
 
 fn days(source: &mut Source<'_>, key: &str) -> Option<Duration> {
     let days = source.take::<u32>(key)?;
-    source.require(days > 0, format!("{key} must be at least 1, or notifications are gone before anybody sees them"));
+    source.require(
+        days > 0,
+        format!("{key} must be at least 1, or notifications are gone before anybody sees them"),
+    );
     Some(Duration::from_secs(u64::from(days) * 24 * 3600))
 }
 
@@ -53,7 +59,10 @@ mod tests {
     fn the_defaults_are_good() {
         let (settings, mistakes) = parse("");
         assert!(mistakes.is_empty(), "{mistakes:?}");
-        assert_eq!(settings.map(|settings| settings.keep_read), Some(Duration::from_secs(90 * 24 * 3600)));
+        assert_eq!(
+            settings.map(|settings| settings.keep_read),
+            Some(Duration::from_secs(90 * 24 * 3600))
+        );
     }
 
     #[test]

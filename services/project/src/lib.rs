@@ -27,8 +27,18 @@ pub struct Project;
 const TITLE: &str = "CloudTaskHub project";
 
 /// Every operation it serves.
-type Operations =
-    (ProjectApi, MemberApi, InvitationApi, ActivityApi, TaskApi, TaskPageApi, BulkApi, LabelApi, CommentApi, SearchApi);
+type Operations = (
+    ProjectApi,
+    MemberApi,
+    InvitationApi,
+    ActivityApi,
+    TaskApi,
+    TaskPageApi,
+    BulkApi,
+    LabelApi,
+    CommentApi,
+    SearchApi,
+);
 
 #[async_trait]
 impl Service for Project {
@@ -46,18 +56,43 @@ impl Service for Project {
     async fn assemble(boot: &mut Boot<ProjectSettings>) -> anyhow::Result<Assembly> {
         let (db, clock) = (&boot.db, &boot.clock);
         let operations: Operations = (
-            ProjectApi { db: db.clone(), clock: clock.clone() },
-            MemberApi { db: db.clone(), clock: clock.clone() },
-            InvitationApi { db: db.clone(), clock: clock.clone() },
+            ProjectApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
+            MemberApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
+            InvitationApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
             ActivityApi { db: db.clone() },
-            TaskApi { db: db.clone(), clock: clock.clone() },
+            TaskApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
             TaskPageApi { db: db.clone() },
-            BulkApi { db: db.clone(), clock: clock.clone() },
-            LabelApi { db: db.clone(), clock: clock.clone() },
-            CommentApi { db: db.clone(), clock: clock.clone() },
+            BulkApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
+            LabelApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
+            CommentApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
             SearchApi { db: db.clone() },
         );
-        let due = DueScheduler { db: db.clone(), clock: clock.clone(), ahead: boot.settings.due_soon };
+        let due = DueScheduler {
+            db: db.clone(),
+            clock: clock.clone(),
+            ahead: boot.settings.due_soon,
+        };
         Ok(Assembly {
             api: Api::new(TITLE, operations),
             reactions: reactions::all(clock),

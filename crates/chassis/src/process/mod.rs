@@ -37,7 +37,7 @@ pub(crate) use self::{
 };
 use crate::{
     service::Service,
-    settings::{Core, Environment, Layers, Settings},
+    settings::{Core, Environment, Layers, LogFormat, Settings},
     tasks::Tasks,
     telemetry,
 };
@@ -209,6 +209,7 @@ impl ConfiguredProcess {
     /// Lives until a second signal, or to the end.
     async fn live(self) -> ExitCode {
         let name = self.name.clone();
+        let collected = self.core.telemetry.log_format == LogFormat::Json;
         let mut signals = match Signals::listen() {
             Ok(signals) => signals,
             Err(error) => {
@@ -245,7 +246,10 @@ impl ConfiguredProcess {
             Ok(()) => ExitCode::SUCCESS,
             Err(Failure::Start(error)) => {
                 let text = messaging::worker::chain(error.as_ref());
-                tracing::error!(error = text, "cannot start");
+                // For people one line is enough; who collects logs looks for it there.
+                if collected {
+                    tracing::error!(error = text, "cannot start");
+                }
                 complain(&name, &text);
                 ExitCode::FAILURE
             }

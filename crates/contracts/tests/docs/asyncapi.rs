@@ -78,21 +78,37 @@ fn channel(topic: Topic) -> Value {
 fn operations() -> Vec<(String, Value)> {
     let operation = |action: &str, summary: String, topic: Topic, kinds: &[EventKind]| {
         let channel = format!("#/channels/{}", topic.publisher());
-        let messages: Vec<Value> = kinds.iter().map(|kind| reference(&format!("{channel}/messages/{}", name(kind)))).collect();
+        let messages: Vec<Value> = kinds
+            .iter()
+            .map(|kind| reference(&format!("{channel}/messages/{}", name(kind))))
+            .collect();
         json!({ "action": action, "summary": summary, "channel": reference(&channel), "messages": messages })
     };
     let mut all = Vec::new();
     for topic in Topic::ALL {
         let publisher = topic.publisher();
         let kinds = of_topic(topic);
-        all.push((format!("{publisher}.publish"), operation("send", format!("What {publisher} publishes."), topic, &kinds)));
+        all.push((
+            format!("{publisher}.publish"),
+            operation("send", format!("What {publisher} publishes."), topic, &kinds),
+        ));
         for service in consumers::services() {
-            let heard: Vec<EventKind> = kinds.iter().filter(|kind| consumers::of(kind.type_name).contains(&service)).copied().collect();
+            let heard: Vec<EventKind> = kinds
+                .iter()
+                .filter(|kind| consumers::of(kind.type_name).contains(&service))
+                .copied()
+                .collect();
             if heard.is_empty() {
                 continue;
             }
-            let mut value = operation("receive", format!("What {service} hears of {publisher}."), topic, &heard);
-            value["bindings"] = json!({ "kafka": { "groupId": { "type": "string", "const": service }, "bindingVersion": "0.5.0" } });
+            let mut value = operation(
+                "receive",
+                format!("What {service} hears of {publisher}."),
+                topic,
+                &heard,
+            );
+            value["bindings"] =
+                json!({ "kafka": { "groupId": { "type": "string", "const": service }, "bindingVersion": "0.5.0" } });
             all.push((format!("{service}.consume.{publisher}"), value));
         }
     }
@@ -130,10 +146,21 @@ fn trait_of_all() -> Value {
 
 fn message(kind: &EventKind) -> Value {
     let schema = super::schema(kind);
-    let example = examples::all().into_iter().find(|example| example.type_name == kind.type_name);
-    let example = example.unwrap_or_else(|| panic!("{} has no example: add one to tests/docs/examples.rs", kind.short_name()));
+    let example = examples::all()
+        .into_iter()
+        .find(|example| example.type_name == kind.type_name);
+    let example = example.unwrap_or_else(|| {
+        panic!(
+            "{} has no example: add one to tests/docs/examples.rs",
+            kind.short_name()
+        )
+    });
     let consumers = consumers::of(kind.type_name);
-    let heard = if consumers.is_empty() { "nobody yet".to_owned() } else { consumers.join(", ") };
+    let heard = if consumers.is_empty() {
+        "nobody yet".to_owned()
+    } else {
+        consumers.join(", ")
+    };
     json!({
         "name": kind.type_name,
         "title": schema["title"],
@@ -159,5 +186,9 @@ fn headers(kind: &EventKind, example: &Example) -> Value {
     };
     let headers = envelope.headers();
     assert!(headers.contains(&("ce_dataschema", data_schema(kind.type_name))));
-    object(headers.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))))
+    object(
+        headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), Value::String(value))),
+    )
 }

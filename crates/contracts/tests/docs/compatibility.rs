@@ -26,12 +26,22 @@ fn compare(path: &str, (old_root, old): (&Value, &Value), (new_root, new): (&Val
     let name = if path.is_empty() { "the value" } else { path };
     for word in PLAIN {
         if old[word] != new[word] {
-            found.push(format!("{name} is retyped: {word} changed from {} to {}", old[word], new[word]));
+            found.push(format!(
+                "{name} is retyped: {word} changed from {} to {}",
+                old[word], new[word]
+            ));
         }
     }
-    let required = |schema: &Value, property: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == property));
+    let required = |schema: &Value, property: &str| {
+        schema["required"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == property))
+    };
     let empty = serde_json::Map::new();
-    let (had, has) = (old["properties"].as_object().unwrap_or(&empty), new["properties"].as_object().unwrap_or(&empty));
+    let (had, has) = (
+        old["properties"].as_object().unwrap_or(&empty),
+        new["properties"].as_object().unwrap_or(&empty),
+    );
     for (property, before) in had {
         let path = format!("{path}.{property}");
         let Some(now) = has.get(property) else {
@@ -45,8 +55,13 @@ fn compare(path: &str, (old_root, old): (&Value, &Value), (new_root, new): (&Val
             _ => {}
         }
     }
-    for property in has.keys().filter(|property| !had.contains_key(*property) && required(new, property)) {
-        found.push(format!("{path}.{property} is new and required, but events published before lack it"));
+    for property in has
+        .keys()
+        .filter(|property| !had.contains_key(*property) && required(new, property))
+    {
+        found.push(format!(
+            "{path}.{property} is new and required, but events published before lack it"
+        ));
     }
     if let (Some(before), Some(now)) = (old.get("items"), new.get("items")) {
         compare(&format!("{path}[]"), (old_root, before), (new_root, now), found);
@@ -119,19 +134,41 @@ mod tests {
         };
         assert_eq!(after(gone), [".note is removed or renamed"]);
         assert_eq!(after(renamed), [".note is removed or renamed"]);
-        assert_eq!(after(|new| new["x-topic"] = json!("task.events")), ["its topic changed from \"project.events\" to \"task.events\""]);
-        assert_eq!(after(|new| new["x-key"] = json!("project_id")), ["its key changed from \"task_id\" to \"project_id\""]);
-        assert_eq!(after(|new| new["required"] = json!(["task_id"])), [".task may be absent now"]);
-        assert_eq!(after(|new| new["required"] = json!(["task_id", "task", "note"])), [".note is required now"]);
+        assert_eq!(
+            after(|new| new["x-topic"] = json!("task.events")),
+            ["its topic changed from \"project.events\" to \"task.events\""]
+        );
+        assert_eq!(
+            after(|new| new["x-key"] = json!("project_id")),
+            ["its key changed from \"task_id\" to \"project_id\""]
+        );
+        assert_eq!(
+            after(|new| new["required"] = json!(["task_id"])),
+            [".task may be absent now"]
+        );
+        assert_eq!(
+            after(|new| new["required"] = json!(["task_id", "task", "note"])),
+            [".note is required now"]
+        );
         let demanded = |new: &mut Value| {
             new["properties"]["more"] = json!({ "type": "string" });
             new["required"] = json!(["task_id", "task", "more"]);
         };
-        assert_eq!(after(demanded), [".more is new and required, but events published before lack it"]);
-        let deep = |new: &mut Value| new["definitions"]["Task"]["properties"]["labels"]["items"]["type"] = json!("integer");
-        assert_eq!(after(deep), [".task.labels[] is retyped: type changed from \"string\" to \"integer\""]);
+        assert_eq!(
+            after(demanded),
+            [".more is new and required, but events published before lack it"]
+        );
+        let deep =
+            |new: &mut Value| new["definitions"]["Task"]["properties"]["labels"]["items"]["type"] = json!("integer");
+        assert_eq!(
+            after(deep),
+            [".task.labels[] is retyped: type changed from \"string\" to \"integer\""]
+        );
         let null = |new: &mut Value| new["properties"]["note"]["type"] = json!("string");
-        assert_eq!(after(null), [".note is retyped: type changed from [\"string\",\"null\"] to \"string\""]);
+        assert_eq!(
+            after(null),
+            [".note is retyped: type changed from [\"string\",\"null\"] to \"string\""]
+        );
         let owner = |new: &mut Value| new["properties"]["owner"] = json!({ "$ref": "#/definitions/Id" });
         assert!(after(owner).contains(&".owner is retyped: its alternatives changed".to_owned()));
     }

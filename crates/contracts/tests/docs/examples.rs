@@ -13,7 +13,11 @@ pub(crate) struct Example {
 }
 
 fn of<E: Event>(event: &E) -> Example {
-    Example { type_name: E::TYPE, key: event.key(), value: serde_json::to_value(event).unwrap() }
+    Example {
+        type_name: E::TYPE,
+        key: event.key(),
+        value: serde_json::to_value(event).unwrap(),
+    }
 }
 
 fn id<T: FromStr<Err = InvalidId>>(text: &str) -> T {
@@ -73,11 +77,27 @@ pub(crate) fn all() -> Vec<Example> {
     };
     let excerpt = "@grace can you look at the pressure log?".to_owned();
     vec![
-        of(&UserRegistered { user_id: grace, user: user(1) }),
-        of(&UserUpdated { user_id: grace, user: user(2) }),
-        of(&UserDisabled { user_id: grace, version: 3 }),
-        of(&UserEnabled { user_id: grace, version: 4 }),
-        of(&UserPasswordChanged { user_id: grace, by_reset: false, version: 5 }),
+        of(&UserRegistered {
+            user_id: grace,
+            user: user(1),
+        }),
+        of(&UserUpdated {
+            user_id: grace,
+            user: user(2),
+        }),
+        of(&UserDisabled {
+            user_id: grace,
+            version: 3,
+        }),
+        of(&UserEnabled {
+            user_id: grace,
+            version: 4,
+        }),
+        of(&UserPasswordChanged {
+            user_id: grace,
+            by_reset: false,
+            version: 5,
+        }),
         of(&SessionStarted {
             session_id,
             user_id: grace,
@@ -85,7 +105,11 @@ pub(crate) fn all() -> Vec<Example> {
             unseen_client: true,
             started_at: moment(),
         }),
-        of(&SessionRevoked { session_id, user_id: grace, reason: "logout".to_owned() }),
+        of(&SessionRevoked {
+            session_id,
+            user_id: grace,
+            reason: "logout".to_owned(),
+        }),
         of(&TokenCreated {
             token_id,
             user_id: grace,
@@ -93,10 +117,26 @@ pub(crate) fn all() -> Vec<Example> {
             scopes: vec!["tasks:read".to_owned()],
             expires_at: Some(at("2026-06-01T00:00:00Z")),
         }),
-        of(&TokenRevoked { token_id, user_id: grace }),
-        of(&ProjectCreated { project_id, project: project(1), actor_id: ada }),
-        of(&ProjectUpdated { project_id, project: project(2), changed: vec!["description".to_owned()], actor_id: ada }),
-        of(&ProjectDeleted { project_id, actor_id: ada, version: 3 }),
+        of(&TokenRevoked {
+            token_id,
+            user_id: grace,
+        }),
+        of(&ProjectCreated {
+            project_id,
+            project: project(1),
+            actor_id: ada,
+        }),
+        of(&ProjectUpdated {
+            project_id,
+            project: project(2),
+            changed: vec!["description".to_owned()],
+            actor_id: ada,
+        }),
+        of(&ProjectDeleted {
+            project_id,
+            actor_id: ada,
+            version: 3,
+        }),
         of(&MemberInvited {
             invitation_id: id("inv_01k9z3tw9re4n7s0v3y6b9e2gf"),
             project_id,
@@ -121,8 +161,18 @@ pub(crate) fn all() -> Vec<Example> {
             actor_id: ada,
             version: 2,
         }),
-        of(&MemberRemoved { project_id, project_name, user_id: grace, actor_id: ada, version: 3 }),
-        of(&TaskCreated { task_id, task: task("todo", 1), actor_id: ada }),
+        of(&MemberRemoved {
+            project_id,
+            project_name,
+            user_id: grace,
+            actor_id: ada,
+            version: 3,
+        }),
+        of(&TaskCreated {
+            task_id,
+            task: task("todo", 1),
+            actor_id: ada,
+        }),
         of(&TaskUpdated {
             task_id,
             task: task("in_progress", 2),
@@ -130,10 +180,35 @@ pub(crate) fn all() -> Vec<Example> {
             previous_status: Some("todo".to_owned()),
             actor_id: grace,
         }),
-        of(&TaskAssigned { task_id, project_id, title: title.clone(), assignee_id: grace, actor_id: ada, version: 1 }),
-        of(&TaskMoved { task_id, project_id, position: "8180".to_owned(), actor_id: ada, version: 3 }),
-        of(&TaskDeleted { task_id, project_id, title: title.clone(), actor_id: ada, version: 4 }),
-        of(&TaskDueSoon { task_id, project_id, title: title.clone(), due_at: at("2026-03-03T17:00:00Z"), user_ids: vec![grace] }),
+        of(&TaskAssigned {
+            task_id,
+            project_id,
+            title: title.clone(),
+            assignee_id: grace,
+            actor_id: ada,
+            version: 1,
+        }),
+        of(&TaskMoved {
+            task_id,
+            project_id,
+            position: "8180".to_owned(),
+            actor_id: ada,
+            version: 3,
+        }),
+        of(&TaskDeleted {
+            task_id,
+            project_id,
+            title: title.clone(),
+            actor_id: ada,
+            version: 4,
+        }),
+        of(&TaskDueSoon {
+            task_id,
+            project_id,
+            title: title.clone(),
+            due_at: at("2026-03-03T17:00:00Z"),
+            user_ids: vec![grace],
+        }),
         of(&CommentCreated {
             comment_id,
             task_id,
@@ -155,7 +230,13 @@ pub(crate) fn all() -> Vec<Example> {
             mentioned_ids: vec![],
             version: 2,
         }),
-        of(&CommentDeleted { comment_id, task_id, project_id, actor_id: ada, version: 3 }),
+        of(&CommentDeleted {
+            comment_id,
+            task_id,
+            project_id,
+            actor_id: ada,
+            version: 3,
+        }),
         of(&NotificationCreated {
             notification_id,
             user_id: grace,
@@ -169,7 +250,12 @@ pub(crate) fn all() -> Vec<Example> {
             created_at: moment(),
             unread_count: 4,
         }),
-        of(&NotificationRead { user_id: grace, notification_ids: vec![notification_id], up_to: None, unread_count: 3 }),
+        of(&NotificationRead {
+            user_id: grace,
+            notification_ids: vec![notification_id],
+            up_to: None,
+            unread_count: 3,
+        }),
         of(&ClientThrottled {
             client: format!("user:{grace}"),
             user_id: Some(grace),

@@ -45,7 +45,8 @@ fn schema(kind: &EventKind) -> Value {
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(entries) => {
-            let entries: BTreeMap<String, Value> = entries.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            let entries: BTreeMap<String, Value> =
+                entries.into_iter().map(|(key, value)| (key, sorted(value))).collect();
             Value::Object(entries.into_iter().collect())
         }
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
@@ -86,13 +87,25 @@ fn the_committed_documents_are_those_of_the_code_and_no_consumer_breaks() {
     let broken = broken_consumers(&docs);
     match update().as_deref() {
         None => {
-            assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), "Publish a new version of the type beside the old one instead.");
+            assert!(
+                broken.is_empty(),
+                "{}\n{}",
+                broken.join("\n"),
+                "Publish a new version of the type beside the old one instead."
+            );
             for (path, text) in &documents {
                 let there = std::fs::read_to_string(docs.join(path)).unwrap_or_default();
-                assert!(there.replace("\r\n", "\n") == *text, "docs/{} is stale; {RENEW}", path.display());
+                assert!(
+                    there.replace("\r\n", "\n") == *text,
+                    "docs/{} is stale; {RENEW}",
+                    path.display()
+                );
             }
             for name in committed(&docs.join("schemas")).unwrap_or_default().keys() {
-                assert!(documents.contains_key(&Path::new("schemas").join(name)), "docs/schemas/{name} is of no event type; {RENEW}");
+                assert!(
+                    documents.contains_key(&Path::new("schemas").join(name)),
+                    "docs/schemas/{name} is of no event type; {RENEW}"
+                );
             }
         }
         Some(mode) => {
@@ -115,7 +128,9 @@ fn the_committed_documents_are_those_of_the_code_and_no_consumer_breaks() {
 
 /// What breaks against the previous release, and whom.
 fn broken_consumers(docs: &Path) -> Vec<String> {
-    let before = committed(&docs.join("schemas/released")).or_else(|| committed(&docs.join("schemas"))).unwrap_or_default();
+    let before = committed(&docs.join("schemas/released"))
+        .or_else(|| committed(&docs.join("schemas")))
+        .unwrap_or_default();
     let now: BTreeMap<String, EventKind> = catalogue().into_iter().map(|kind| (file_name(&kind), kind)).collect();
     let mut broken = Vec::new();
     for (name, old) in &before {
@@ -125,8 +140,16 @@ fn broken_consumers(docs: &Path) -> Vec<String> {
         };
         let event_type = name.trim_end_matches(".json");
         let consumers = consumers::of(event_type).join(", ");
-        let whom = if consumers.is_empty() { "consumers outside the hub".to_owned() } else { consumers };
-        broken.extend(reasons.into_iter().map(|reason| format!("{event_type}: {reason}; this breaks {whom}.")));
+        let whom = if consumers.is_empty() {
+            "consumers outside the hub".to_owned()
+        } else {
+            consumers
+        };
+        broken.extend(
+            reasons
+                .into_iter()
+                .map(|reason| format!("{event_type}: {reason}; this breaks {whom}.")),
+        );
     }
     broken
 }
@@ -136,14 +159,34 @@ fn every_event_survives_the_way_to_its_consumer_and_unknown_fields_are_passed_ov
     let examples = examples::all();
     for kind in catalogue() {
         let example = examples.iter().find(|example| example.type_name == kind.type_name);
-        let example = example.unwrap_or_else(|| panic!("{} has no example: add one to tests/docs/examples.rs", kind.short_name()));
-        assert_eq!((kind.reread)(&example.value).unwrap(), example.value, "{}", kind.short_name());
-        assert_eq!(example.value[kind.key_field].as_str(), Some(example.key.as_str()), "{}: the key", kind.short_name());
+        let example = example.unwrap_or_else(|| {
+            panic!(
+                "{} has no example: add one to tests/docs/examples.rs",
+                kind.short_name()
+            )
+        });
+        assert_eq!(
+            (kind.reread)(&example.value).unwrap(),
+            example.value,
+            "{}",
+            kind.short_name()
+        );
+        assert_eq!(
+            example.value[kind.key_field].as_str(),
+            Some(example.key.as_str()),
+            "{}: the key",
+            kind.short_name()
+        );
 
         let mut newer = example.value.clone();
         add_everywhere(&mut newer);
         assert_ne!(newer, example.value);
-        assert_eq!((kind.reread)(&newer).unwrap(), example.value, "{}: unknown fields", kind.short_name());
+        assert_eq!(
+            (kind.reread)(&newer).unwrap(),
+            example.value,
+            "{}: unknown fields",
+            kind.short_name()
+        );
     }
 }
 
@@ -164,8 +207,14 @@ fn the_name_of_every_type_says_who_it_is_about_what_happened_and_its_version() {
     let mut names: Vec<&str> = catalogue().iter().map(|kind| kind.type_name).collect();
     for name in &names {
         let parts: Vec<&str> = name.split('.').collect();
-        let version = parts.last().and_then(|part| part.strip_prefix('v')).and_then(|part| part.parse::<u32>().ok());
-        assert!(parts.len() == 5 && name.starts_with("com.cloudtaskhub.") && version.is_some(), "{name}");
+        let version = parts
+            .last()
+            .and_then(|part| part.strip_prefix('v'))
+            .and_then(|part| part.parse::<u32>().ok());
+        assert!(
+            parts.len() == 5 && name.starts_with("com.cloudtaskhub.") && version.is_some(),
+            "{name}"
+        );
     }
     names.sort_unstable();
     let all = names.len();

@@ -13,14 +13,19 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
-        let base: Url = url.parse().with_context(|| format!("{url} is no address; try http://gateway.localhost:8080"))?;
+        let base: Url = url
+            .parse()
+            .with_context(|| format!("{url} is no address; try http://gateway.localhost:8080"))?;
         let mut client = Client::builder().timeout(Duration::from_secs(30)).no_proxy();
         // RFC 6761: names under .localhost are the loopback address; not every resolver knows.
         if let Some(host) = base.host_str().filter(|host| host.ends_with(".localhost")) {
             let port = base.port_or_known_default().unwrap_or(80);
             client = client.resolve(host, SocketAddr::from(([127, 0, 0, 1], port)));
         }
-        Ok(Self { client: client.build()?, base })
+        Ok(Self {
+            client: client.build()?,
+            base,
+        })
     }
 
     /// Posts and answers what was created; waits as long as a rate limit asks for.
@@ -30,10 +35,16 @@ impl Api {
             if !token.is_empty() {
                 request = request.bearer_auth(token);
             }
-            let answer = request.send().await.with_context(|| format!("no hub answers at {}; is `make run` running?", self.base))?;
+            let answer = request
+                .send()
+                .await
+                .with_context(|| format!("no hub answers at {}; is `make run` running?", self.base))?;
             let status = answer.status();
             if status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE {
-                let wait = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+                let wait = answer
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|value| value.to_str().ok()?.parse().ok());
                 tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
                 continue;
             }

@@ -53,7 +53,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     bar.set_message("inviting people in");
     let mut people = Vec::new();
     for (name, mail) in story::PEOPLE {
-        people.push(join(&api, name, &format!("{mail}+{team}@example.com")).await.with_context(|| format!("signing up {name}"))?);
+        people.push(
+            join(&api, name, &format!("{mail}+{team}@example.com"))
+                .await
+                .with_context(|| format!("signing up {name}"))?,
+        );
         bar.inc(1);
     }
 
@@ -83,7 +87,12 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         let author = *members.choose(&mut rng).context("a project has members")?;
         let other = *members.choose(&mut rng).context("a project has members")?;
         let body = story::comment(&mut rng, &people[other].handle);
-        api.post(&format!("/v1/tasks/{task_id}/comments"), &people[author].token, &json!({ "body": body })).await?;
+        api.post(
+            &format!("/v1/tasks/{task_id}/comments"),
+            &people[author].token,
+            &json!({ "body": body }),
+        )
+        .await?;
         bar.inc(1);
     }
     bar.finish_with_message("done");
@@ -92,9 +101,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 
 async fn join(api: &Api, name: &'static str, email: &str) -> anyhow::Result<Person> {
     let user = api
-        .post("/v1/auth/register", "", &json!({ "email": email, "password": PASSWORD, "display_name": name }))
+        .post(
+            "/v1/auth/register",
+            "",
+            &json!({ "email": email, "password": PASSWORD, "display_name": name }),
+        )
         .await?;
-    let session = api.post("/v1/auth/login", "", &json!({ "email": email, "password": PASSWORD })).await?;
+    let session = api
+        .post("/v1/auth/login", "", &json!({ "email": email, "password": PASSWORD }))
+        .await?;
     Ok(Person {
         id: text(&user, "id")?,
         handle: text(&user, "handle")?,
@@ -113,7 +128,11 @@ async fn found(
 ) -> anyhow::Result<(String, Vec<usize>)> {
     let token = &people[owner].token;
     let made = api
-        .post("/v1/projects", token, &json!({ "name": project.name, "description": project.description }))
+        .post(
+            "/v1/projects",
+            token,
+            &json!({ "name": project.name, "description": project.description }),
+        )
         .await?;
     let id = text(&made, "id")?;
     let mut members = vec![owner];
@@ -121,8 +140,12 @@ async fn found(
         // Everybody is in about two thirds of the projects.
         if index != owner && (index + project.name.len()) % 3 != 0 {
             let role = if index % 5 == 0 { "admin" } else { "member" };
-            api.post(&format!("/v1/projects/{id}/members"), token, &json!({ "email": person.email, "role": role }))
-                .await?;
+            api.post(
+                &format!("/v1/projects/{id}/members"),
+                token,
+                &json!({ "email": person.email, "role": role }),
+            )
+            .await?;
             members.push(index);
         }
     }
@@ -130,7 +153,9 @@ async fn found(
 }
 
 fn task(project: &story::Project, members: &[usize], people: &[Person], rng: &mut StdRng) -> Value {
-    let status = story::STATUSES.choose_weighted(rng, |(_, weight)| *weight).map_or("todo", |(status, _)| *status);
+    let status = story::STATUSES
+        .choose_weighted(rng, |(_, weight)| *weight)
+        .map_or("todo", |(status, _)| *status);
     let mut task = json!({
         "title": story::title(project, rng),
         "description": story::description(rng),
@@ -150,7 +175,10 @@ fn report(options: &Options, people: &[Person], projects: usize, tasks: usize, c
     use std::io::Write;
     let mut out = std::io::stdout();
     let team = people.len();
-    writeln!(out, "\n{team} people, {projects} projects, {tasks} tasks, {comments} comments. Sign in as any of them:")?;
+    writeln!(
+        out,
+        "\n{team} people, {projects} projects, {tasks} tasks, {comments} comments. Sign in as any of them:"
+    )?;
     for person in people {
         writeln!(out, "  {:<18} {}", person.name, person.email)?;
     }
@@ -161,5 +189,8 @@ fn report(options: &Options, people: &[Person], projects: usize, tasks: usize, c
 }
 
 fn text(value: &Value, field: &str) -> anyhow::Result<String> {
-    value[field].as_str().map(str::to_owned).with_context(|| format!("the hub's answer has no {field}: {value}"))
+    value[field]
+        .as_str()
+        .map(str::to_owned)
+        .with_context(|| format!("the hub's answer has no {field}: {value}"))
 }

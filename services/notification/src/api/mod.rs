@@ -27,7 +27,10 @@ pub fn document() -> serde_json::Value {
 
 /// All operations.
 pub fn new(db: &Db, clock: &Clock) -> Api {
-    let notifications = notification::NotificationApi { db: db.clone(), clock: clock.clone() };
+    let notifications = notification::NotificationApi {
+        db: db.clone(),
+        clock: clock.clone(),
+    };
     let operations: Operations = (notifications, preference::PreferenceApi { db: db.clone() });
     Api::new(TITLE, operations)
 }

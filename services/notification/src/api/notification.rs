@@ -96,7 +96,11 @@ pub struct MarkRead {
 
 impl poem_openapi::types::Example for MarkRead {
     fn example() -> Self {
-        Self { ids: Some(vec!["ntf_01k9z3v0q8e2m9xkq4t1c7h5wd".to_owned()]), all: None, up_to: None }
+        Self {
+            ids: Some(vec!["ntf_01k9z3v0q8e2m9xkq4t1c7h5wd".to_owned()]),
+            all: None,
+            up_to: None,
+        }
     }
 }
 
@@ -112,7 +116,10 @@ pub struct MarkedRead {
 
 impl poem_openapi::types::Example for MarkedRead {
     fn example() -> Self {
-        Self { marked: 1, unread_count: 4 }
+        Self {
+            marked: 1,
+            unread_count: 4,
+        }
     }
 }
 
@@ -152,7 +159,12 @@ impl Notification {
 #[OpenApi]
 impl NotificationApi {
     /// List the caller's notifications, newest first.
-    #[oai(path = "/v1/notifications", method = "get", operation_id = "listNotifications", tag = "Tag::Notifications")]
+    #[oai(
+        path = "/v1/notifications",
+        method = "get",
+        operation_id = "listNotifications",
+        tag = "Tag::Notifications"
+    )]
     async fn list_notifications(
         &self,
         Bearer(caller): Bearer,
@@ -167,9 +179,13 @@ impl NotificationApi {
         let limit = page::limit(limit.0)?;
         let list = format!("notifications of {} unread {unread}", caller.user);
         let after = page::position::<NotificationId>(&list, cursor.0.as_deref())?;
-        let rows = store::notification::page(self.db.read(), caller.user, unread, after, limit + 1).await.map_err(NotificationError::from)?;
+        let rows = store::notification::page(self.db.read(), caller.user, unread, after, limit + 1)
+            .await
+            .map_err(NotificationError::from)?;
         let actors = rows.iter().filter_map(|row| row.actor_id);
-        let names = store::user::names(self.db.read(), actors).await.map_err(NotificationError::from)?;
+        let names = store::user::names(self.db.read(), actors)
+            .await
+            .map_err(NotificationError::from)?;
         let item = |row: store::notification::Model| {
             let name = row.actor_id.and_then(|actor| names.get(&actor));
             Notification::new(row, name)
@@ -180,14 +196,20 @@ impl NotificationApi {
     /// Mark some or all of the caller's notifications as read.
     ///
     /// Marking again changes nothing. Ids that are not in the caller's inbox are passed over.
-    #[oai(path = "/v1/notifications/read", method = "post", operation_id = "markNotificationsRead", tag = "Tag::Notifications")]
+    #[oai(
+        path = "/v1/notifications/read",
+        method = "post",
+        operation_id = "markNotificationsRead",
+        tag = "Tag::Notifications"
+    )]
     async fn mark_notifications_read(
         &self,
         Bearer(caller): Bearer,
         body: Json<MarkRead>,
     ) -> Result<Json<MarkedRead>, Problem> {
         let MarkRead { ids, all, up_to } = body.0;
-        let selection = Selection::parse(ids, all, up_to.as_deref()).map_err(|wrong: Vec<FieldError>| Problem::invalid(wrong))?;
+        let selection =
+            Selection::parse(ids, all, up_to.as_deref()).map_err(|wrong: Vec<FieldError>| Problem::invalid(wrong))?;
         let now = self.clock.now();
         let answer = self
             .db
@@ -196,14 +218,29 @@ impl NotificationApi {
                 let marked = store::notification::mark_read(tx, caller.user, &selection, now).await?;
                 let unread = store::inbox::change(tx, marked.iter().map(|_| (caller.user, -1))).await?;
                 let Some(unread_count) = unread.get(&caller.user).copied() else {
-                    return Ok(MarkedRead { marked: 0, unread_count: store::inbox::unread(tx, caller.user).await? });
+                    return Ok(MarkedRead {
+                        marked: 0,
+                        unread_count: store::inbox::unread(tx, caller.user).await?,
+                    });
                 };
-                let answer = MarkedRead { marked: marked.len() as u64, unread_count };
+                let answer = MarkedRead {
+                    marked: marked.len() as u64,
+                    unread_count,
+                };
                 let (notification_ids, up_to) = match selection {
                     Selection::These(_) => (marked, None),
                     Selection::All(_) => (Vec::new(), marked.last().copied()),
                 };
-                messaging::append(tx, &NotificationRead { user_id: caller.user, notification_ids, up_to, unread_count }).await?;
+                messaging::append(
+                    tx,
+                    &NotificationRead {
+                        user_id: caller.user,
+                        notification_ids,
+                        up_to,
+                        unread_count,
+                    },
+                )
+                .await?;
                 Ok::<_, NotificationError>(answer)
             })
             .await?;
@@ -211,9 +248,16 @@ impl NotificationApi {
     }
 
     /// Count the caller's unread notifications.
-    #[oai(path = "/v1/notifications/unread-count", method = "get", operation_id = "countUnreadNotifications", tag = "Tag::Notifications")]
+    #[oai(
+        path = "/v1/notifications/unread-count",
+        method = "get",
+        operation_id = "countUnreadNotifications",
+        tag = "Tag::Notifications"
+    )]
     async fn count_unread_notifications(&self, Bearer(caller): Bearer) -> Result<Json<UnreadCount>, Problem> {
-        let unread_count = store::inbox::unread(self.db.read(), caller.user).await.map_err(NotificationError::from)?;
+        let unread_count = store::inbox::unread(self.db.read(), caller.user)
+            .await
+            .map_err(NotificationError::from)?;
         Ok(Json(UnreadCount { unread_count }))
     }
 }

@@ -105,8 +105,13 @@ impl poem_openapi::types::Example for NotificationPreferences {
 
 impl From<&Preferences> for NotificationPreferences {
     fn from(preferences: &Preferences) -> Self {
-        let one = |one: &domain::preference::Preference| NotificationPreference { kind: one.kind.into(), in_app: one.in_app };
-        Self { preferences: preferences.all().iter().map(one).collect() }
+        let one = |one: &domain::preference::Preference| NotificationPreference {
+            kind: one.kind.into(),
+            in_app: one.in_app,
+        };
+        Self {
+            preferences: preferences.all().iter().map(one).collect(),
+        }
     }
 }
 
@@ -123,8 +128,13 @@ impl PreferenceApi {
         &self,
         Bearer(caller): Bearer,
     ) -> Result<Tagged<NotificationPreferences>, Problem> {
-        let (preferences, version) = store::preference::find(self.db.read(), caller.user).await.map_err(PreferenceError::from)?;
-        Ok(Tagged { body: (&preferences).into(), version })
+        let (preferences, version) = store::preference::find(self.db.read(), caller.user)
+            .await
+            .map_err(PreferenceError::from)?;
+        Ok(Tagged {
+            body: (&preferences).into(),
+            version,
+        })
     }
 
     /// Replace what the caller wants to hear of.
@@ -145,8 +155,15 @@ impl PreferenceApi {
         body: Json<NotificationPreferences>,
     ) -> Result<Tagged<NotificationPreferences>, Problem> {
         let expected = precondition::if_match(if_match.0.as_deref())?;
-        let given: Vec<domain::preference::Preference> =
-            body.0.preferences.iter().map(|one| domain::preference::Preference { kind: one.kind.into(), in_app: one.in_app }).collect();
+        let given: Vec<domain::preference::Preference> = body
+            .0
+            .preferences
+            .iter()
+            .map(|one| domain::preference::Preference {
+                kind: one.kind.into(),
+                in_app: one.in_app,
+            })
+            .collect();
         let preferences = Preferences::new(&given).map_err(Problem::invalid)?;
         let version = self
             .db
@@ -157,7 +174,10 @@ impl PreferenceApi {
                 Ok::<_, PreferenceError>(version + 1)
             })
             .await?;
-        Ok(Tagged { body: (&preferences).into(), version })
+        Ok(Tagged {
+            body: (&preferences).into(),
+            version,
+        })
     }
 }
 

@@ -97,7 +97,10 @@ impl News {
 
     /// Those of `recipients` who are told as far as the news itself says: each once, in a stable order, never the actor.
     pub fn addressees(&self, recipients: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
-        let once: std::collections::BTreeSet<UserId> = recipients.into_iter().filter(|user| Some(*user) != self.actor).collect();
+        let once: std::collections::BTreeSet<UserId> = recipients
+            .into_iter()
+            .filter(|user| Some(*user) != self.actor)
+            .collect();
         once.into_iter().collect()
     }
 }
@@ -107,7 +110,11 @@ const LONGEST: usize = 300;
 
 /// `text` in one line of bounded length, so that nothing in an event can break a client's list.
 pub fn one_line(text: &str) -> String {
-    let line: String = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let line: String = text
+        .split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
@@ -132,12 +139,16 @@ pub fn text(kind: Option<Kind>, subject: &str, detail: &str, actor: Option<&str>
     let (title, body) = match kind {
         Some(Kind::TaskAssigned) => (format!("{actor} assigned “{subject}” to you"), String::new()),
         Some(Kind::Mentioned) => (format!("{actor} mentioned you on “{subject}”"), detail.to_owned()),
-        Some(Kind::ProjectInvited) => (format!("{actor} added you to “{subject}”"), format!("Your role is {detail}.")),
+        Some(Kind::ProjectInvited) => (
+            format!("{actor} added you to “{subject}”"),
+            format!("Your role is {detail}."),
+        ),
         Some(Kind::TaskCommented) => (format!("{actor} commented on “{subject}”"), detail.to_owned()),
         Some(Kind::TaskDueSoon) => (format!("“{subject}” is due soon"), format!("It is due at {detail}.")),
-        Some(Kind::PasswordChanged) if detail == "reset" => {
-            ("Your password was reset".to_owned(), format!("A link from an e-mail to your address was used. {NOT_YOU}"))
-        }
+        Some(Kind::PasswordChanged) if detail == "reset" => (
+            "Your password was reset".to_owned(),
+            format!("A link from an e-mail to your address was used. {NOT_YOU}"),
+        ),
         Some(Kind::PasswordChanged) => ("Your password was changed".to_owned(), NOT_YOU.to_owned()),
         Some(Kind::NewSession) => (format!("New sign-in with {subject}"), NOT_YOU.to_owned()),
         None => (subject.to_owned(), detail.to_owned()),
@@ -166,7 +177,10 @@ impl Selection {
         let mut wrong = Vec::new();
         let all = all.unwrap_or(false);
         if ids.is_some() == all {
-            wrong.push(FieldError::new("", "name the notifications in ids, or send \"all\": true; one of the two"));
+            wrong.push(FieldError::new(
+                "",
+                "name the notifications in ids, or send \"all\": true; one of the two",
+            ));
         }
         if up_to.is_some() && !all {
             wrong.push(FieldError::new("/up_to", "goes with \"all\": true only"));
@@ -177,7 +191,10 @@ impl Selection {
             wrong.push(FieldError::new("/ids", "must name at least one notification"));
         }
         if ids.len() > MOST_IDS {
-            wrong.push(FieldError::new("/ids", format!("must name {MOST_IDS} notifications at most; send the rest in further requests")));
+            wrong.push(FieldError::new(
+                "/ids",
+                format!("must name {MOST_IDS} notifications at most; send the rest in further requests"),
+            ));
         }
         let mut these = Vec::with_capacity(ids.len().min(MOST_IDS));
         for (position, text) in ids.iter().take(MOST_IDS).enumerate() {
@@ -194,7 +211,9 @@ impl Selection {
 }
 
 fn id(text: &str, pointer: &str, wrong: &mut Vec<FieldError>) -> Option<NotificationId> {
-    text.parse().map_err(|error: contracts::id::InvalidId| wrong.push(FieldError::new(pointer, error.to_string()))).ok()
+    text.parse()
+        .map_err(|error: contracts::id::InvalidId| wrong.push(FieldError::new(pointer, error.to_string())))
+        .ok()
 }
 
 /// Why notifications cannot be listed or marked.
@@ -212,15 +231,27 @@ mod tests {
     #[test]
     fn nobody_is_told_of_what_they_did_themselves_nor_twice() {
         let (ada, bo) = (UserId::new(), UserId::new());
-        let news = News { actor: Some(ada), ..News::new(Kind::TaskAssigned, String::new(), Timestamp::now()) };
+        let news = News {
+            actor: Some(ada),
+            ..News::new(Kind::TaskAssigned, String::new(), Timestamp::now())
+        };
         assert_eq!(news.addressees([bo, ada, bo]), [bo]);
     }
 
     #[test]
     fn an_actor_without_a_known_name_is_someone() {
-        assert_eq!(text(Some(Kind::Mentioned), "Valve", "look", None).title, "Someone mentioned you on “Valve”");
-        assert_eq!(text(Some(Kind::Mentioned), "Valve", "look", Some("")).title, "Someone mentioned you on “Valve”");
-        assert_eq!(text(Some(Kind::Mentioned), "Valve", "look", Some("Ada")).title, "Ada mentioned you on “Valve”");
+        assert_eq!(
+            text(Some(Kind::Mentioned), "Valve", "look", None).title,
+            "Someone mentioned you on “Valve”"
+        );
+        assert_eq!(
+            text(Some(Kind::Mentioned), "Valve", "look", Some("")).title,
+            "Someone mentioned you on “Valve”"
+        );
+        assert_eq!(
+            text(Some(Kind::Mentioned), "Valve", "look", Some("Ada")).title,
+            "Ada mentioned you on “Valve”"
+        );
     }
 
     #[test]
@@ -231,15 +262,29 @@ mod tests {
 
     #[test]
     fn a_request_that_names_nothing_or_both_is_told_what_to_send() {
-        for (ids, all) in [(None, None), (None, Some(false)), (Some(vec![]), None), (Some(vec![]), Some(true))] {
-            assert_eq!(Selection::parse(ids.clone(), all, None).map_err(|wrong| wrong.len()), Err(1), "{ids:?} {all:?}");
+        for (ids, all) in [
+            (None, None),
+            (None, Some(false)),
+            (Some(vec![]), None),
+            (Some(vec![]), Some(true)),
+        ] {
+            assert_eq!(
+                Selection::parse(ids.clone(), all, None).map_err(|wrong| wrong.len()),
+                Err(1),
+                "{ids:?} {all:?}"
+            );
         }
     }
 
     #[test]
     fn all_wrong_values_of_a_request_are_told_at_once() {
         let good = NotificationId::new();
-        let wrong = Selection::parse(Some(vec!["x".into(), good.to_string(), "tsk_1".into()]), None, Some("y")).unwrap_err();
+        let wrong = Selection::parse(
+            Some(vec!["x".into(), good.to_string(), "tsk_1".into()]),
+            None,
+            Some("y"),
+        )
+        .unwrap_err();
         let pointers: Vec<&str> = wrong.iter().map(|error| error.pointer.as_str()).collect();
         assert_eq!(pointers, ["#/up_to", "#/up_to", "#/ids/0", "#/ids/2"]);
     }

@@ -29,20 +29,41 @@ impl Preferences {
             let detail = format!("must name each type at most once; there are {}", Kind::ALL.len());
             return Err(vec![FieldError::new("/preferences", detail)]);
         }
-        let repeated = given.iter().enumerate().filter(|(position, one)| given[..*position].iter().any(|other| other.kind == one.kind));
+        let repeated = given
+            .iter()
+            .enumerate()
+            .filter(|(position, one)| given[..*position].iter().any(|other| other.kind == one.kind));
         let wrong: Vec<FieldError> = repeated
-            .map(|(position, one)| FieldError::new(format!("/preferences/{position}/type"), format!("{} is there twice", one.kind.name())))
+            .map(|(position, one)| {
+                FieldError::new(
+                    format!("/preferences/{position}/type"),
+                    format!("{} is there twice", one.kind.name()),
+                )
+            })
             .collect();
         if !wrong.is_empty() {
             return Err(wrong);
         }
         let of = |kind| given.iter().find(|one| one.kind == kind).is_none_or(|one| one.in_app);
-        Ok(Self(Kind::ALL.into_iter().map(|kind| Preference { kind, in_app: of(kind) }).collect()))
+        Ok(Self(
+            Kind::ALL
+                .into_iter()
+                .map(|kind| Preference { kind, in_app: of(kind) })
+                .collect(),
+        ))
     }
 
     /// All of them, but for the kinds turned `off`.
     pub fn without(off: &[Kind]) -> Self {
-        Self(Kind::ALL.into_iter().map(|kind| Preference { kind, in_app: !off.contains(&kind) }).collect())
+        Self(
+            Kind::ALL
+                .into_iter()
+                .map(|kind| Preference {
+                    kind,
+                    in_app: !off.contains(&kind),
+                })
+                .collect(),
+        )
     }
 
     /// One for each kind.
@@ -73,14 +94,21 @@ mod tests {
 
     #[test]
     fn what_is_not_named_is_on() {
-        let preferences = Preferences::new(&[Preference { kind: Kind::Mentioned, in_app: false }]).unwrap();
+        let preferences = Preferences::new(&[Preference {
+            kind: Kind::Mentioned,
+            in_app: false,
+        }])
+        .unwrap();
         assert_eq!(preferences.off().collect::<Vec<_>>(), [Kind::Mentioned]);
         assert_eq!(preferences.all().len(), Kind::ALL.len());
     }
 
     #[test]
     fn a_kind_named_twice_is_refused_even_when_both_say_the_same() {
-        let twice = [Preference { kind: Kind::Mentioned, in_app: false }; 2];
+        let twice = [Preference {
+            kind: Kind::Mentioned,
+            in_app: false,
+        }; 2];
         assert_eq!(Preferences::new(&twice).unwrap_err()[0].pointer, "#/preferences/1/type");
     }
 }

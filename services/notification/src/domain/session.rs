@@ -39,12 +39,22 @@ impl SignIn {
     /// Compares with the `first` known until now.
     pub fn after(self, first: Option<SignIn>) -> Outcome {
         match first {
-            None => Outcome { first: Some(self), tell: None },
-            Some(first) if first.session == self.session => Outcome { first: None, tell: None },
-            Some(first) if (self.started_at, self.session) < (first.started_at, first.session) => {
-                Outcome { first: Some(self), tell: Some(first).filter(|later| later.unseen_client) }
-            }
-            Some(_) => Outcome { first: None, tell: Some(self).filter(|later| later.unseen_client) },
+            None => Outcome {
+                first: Some(self),
+                tell: None,
+            },
+            Some(first) if first.session == self.session => Outcome {
+                first: None,
+                tell: None,
+            },
+            Some(first) if (self.started_at, self.session) < (first.started_at, first.session) => Outcome {
+                first: Some(self),
+                tell: Some(first).filter(|later| later.unseen_client),
+            },
+            Some(_) => Outcome {
+                first: None,
+                tell: Some(self).filter(|later| later.unseen_client),
+            },
         }
     }
 
@@ -52,7 +62,11 @@ impl SignIn {
     pub fn news(&self) -> News {
         let client = one_line(&self.client);
         News {
-            subject: if client.is_empty() { "an unnamed client".to_owned() } else { client },
+            subject: if client.is_empty() {
+                "an unnamed client".to_owned()
+            } else {
+                client
+            },
             ..News::new(Kind::NewSession, format!("session:{}", self.session), self.started_at)
         }
     }
@@ -73,7 +87,14 @@ mod tests {
             started_at: Timestamp::from_micros(second * 1_000_000),
         };
         let [a, b, c] = [sign_in(1, true), sign_in(2, true), sign_in(3, false)];
-        for order in [[&a, &b, &c], [&a, &c, &b], [&b, &a, &c], [&b, &c, &a], [&c, &a, &b], [&c, &b, &a]] {
+        for order in [
+            [&a, &b, &c],
+            [&a, &c, &b],
+            [&b, &a, &c],
+            [&b, &c, &a],
+            [&c, &a, &b],
+            [&c, &b, &a],
+        ] {
             let mut first = None;
             let mut told = Vec::new();
             for one in order {

@@ -26,12 +26,19 @@ impl Reaction for CommentCreatedReaction {
             comment: Some(event.comment_id),
             subject: one_line(&event.task_title),
             detail: one_line(&event.excerpt),
-            ..News::new(Kind::Mentioned, format!("comment:{}", event.comment_id), received.envelope.time)
+            ..News::new(
+                Kind::Mentioned,
+                format!("comment:{}", event.comment_id),
+                received.envelope.time,
+            )
         };
         let now = self.clock.now();
         notify(tx, &mention, event.mentioned_ids.iter().copied(), now).await?;
         // The same cause: who was just told of a mention is not told again; who turned mentions off still is.
-        let comment = News { kind: Kind::TaskCommented, ..mention };
+        let comment = News {
+            kind: Kind::TaskCommented,
+            ..mention
+        };
         Ok(notify(tx, &comment, event.participant_ids.iter().copied(), now).await?)
     }
 }

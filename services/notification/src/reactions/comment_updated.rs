@@ -31,7 +31,11 @@ impl Reaction for CommentUpdatedReaction {
             comment: Some(event.comment_id),
             subject: one_line(&event.task_title),
             detail: excerpt,
-            ..News::new(Kind::Mentioned, format!("comment:{}", event.comment_id), received.envelope.time)
+            ..News::new(
+                Kind::Mentioned,
+                format!("comment:{}", event.comment_id),
+                received.envelope.time,
+            )
         };
         Ok(notify(tx, &mention, event.mentioned_ids.iter().copied(), self.clock.now()).await?)
     }

@@ -24,7 +24,11 @@ impl Reaction for MemberAddedReaction {
             project: Some(event.project_id),
             subject: one_line(&event.project_name),
             detail: one_line(&event.role),
-            ..News::new(Kind::ProjectInvited, format!("invited:{}:{}", event.project_id, event.version), received.envelope.time)
+            ..News::new(
+                Kind::ProjectInvited,
+                format!("invited:{}:{}", event.project_id, event.version),
+                received.envelope.time,
+            )
         };
         Ok(notify(tx, &news, [event.user_id], self.clock.now()).await?)
     }

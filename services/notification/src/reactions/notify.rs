@@ -22,7 +22,12 @@ use crate::{
 };
 
 /// Notifies those of `recipients` who are to be told.
-pub(super) async fn notify(tx: &Tx, news: &News, recipients: impl IntoIterator<Item = UserId>, now: Timestamp) -> Result<(), DbErr> {
+pub(super) async fn notify(
+    tx: &Tx,
+    news: &News,
+    recipients: impl IntoIterator<Item = UserId>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     for addressees in news.addressees(recipients).chunks(audience::MOST) {
         let audience = audience::of(tx, news, addressees).await?;
         if !audience.listeners.is_empty() {
@@ -36,9 +41,17 @@ async fn tell(tx: &Tx, news: &News, audience: &Audience, now: Timestamp) -> Resu
     if let (Kind::Mentioned, Some(comment)) = (news.kind, news.comment) {
         // An edit mentions somebody who was told of the comment as such: one notification for a comment, and mention wins.
         inbox::lock(tx, audience.listeners.iter().copied()).await?;
-        withdraw(tx, notification::withdraw_commented(tx, comment, &audience.listeners).await?).await?;
+        withdraw(
+            tx,
+            notification::withdraw_commented(tx, comment, &audience.listeners).await?,
+        )
+        .await?;
     }
-    let rows = audience.listeners.iter().map(|user| Model::new(news, *user, now)).collect();
+    let rows = audience
+        .listeners
+        .iter()
+        .map(|user| Model::new(news, *user, now))
+        .collect();
     let stored = notification::insert(tx, rows).await?;
     let unread = inbox::change(tx, stored.iter().map(|row| (row.user_id, 1))).await?;
     for row in stored {

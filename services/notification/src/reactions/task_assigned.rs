@@ -24,7 +24,11 @@ impl Reaction for TaskAssignedReaction {
             project: Some(event.project_id),
             task: Some(event.task_id),
             subject: one_line(&event.title),
-            ..News::new(Kind::TaskAssigned, format!("assigned:{}:{}", event.task_id, event.version), received.envelope.time)
+            ..News::new(
+                Kind::TaskAssigned,
+                format!("assigned:{}:{}", event.task_id, event.version),
+                received.envelope.time,
+            )
         };
         Ok(notify(tx, &news, [event.assignee_id], self.clock.now()).await?)
     }

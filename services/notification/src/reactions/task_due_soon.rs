@@ -24,7 +24,11 @@ impl Reaction for TaskDueSoonReaction {
             task: Some(event.task_id),
             subject: one_line(&event.title),
             detail: event.due_at.to_string(),
-            ..News::new(Kind::TaskDueSoon, format!("due:{}:{}", event.task_id, event.due_at), received.envelope.time)
+            ..News::new(
+                Kind::TaskDueSoon,
+                format!("due:{}:{}", event.task_id, event.due_at),
+                received.envelope.time,
+            )
         };
         Ok(notify(tx, &news, event.user_ids.iter().copied(), self.clock.now()).await?)
     }

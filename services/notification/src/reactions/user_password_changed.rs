@@ -20,8 +20,16 @@ impl Reaction for UserPasswordChangedReaction {
     async fn react(&self, tx: &Tx, received: &Received<UserPasswordChanged>) -> Result<(), ReactionError> {
         let event = &received.event;
         let news = News {
-            detail: if event.by_reset { "reset".to_owned() } else { String::new() },
-            ..News::new(Kind::PasswordChanged, format!("password:{}", event.version), received.envelope.time)
+            detail: if event.by_reset {
+                "reset".to_owned()
+            } else {
+                String::new()
+            },
+            ..News::new(
+                Kind::PasswordChanged,
+                format!("password:{}", event.version),
+                received.envelope.time,
+            )
         };
         Ok(notify(tx, &news, [event.user_id], self.clock.now()).await?)
     }

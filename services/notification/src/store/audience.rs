@@ -46,7 +46,10 @@ pub async fn of(tx: &Tx, news: &News, addressees: &[UserId]) -> Result<Audience,
     values.extend(addressees.iter().map(|user| Value::from(*user)));
     let mut actor_name = None;
     let mut deaf = HashSet::new();
-    for row in tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await? {
+    for row in tx
+        .query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?
+    {
         let value: String = row.try_get("", "value")?;
         match row.try_get::<String>("", "what")?.as_str() {
             "actor" => actor_name = Some(value),
@@ -54,6 +57,10 @@ pub async fn of(tx: &Tx, news: &News, addressees: &[UserId]) -> Result<Audience,
         }
     }
     let hears = |user: &&UserId| !deaf.contains(&user.to_string());
-    let listeners = if deaf.contains(EVERYBODY) { Vec::new() } else { addressees.iter().filter(hears).copied().collect() };
+    let listeners = if deaf.contains(EVERYBODY) {
+        Vec::new()
+    } else {
+        addressees.iter().filter(hears).copied().collect()
+    };
     Ok(Audience { listeners, actor_name })
 }

@@ -15,8 +15,14 @@ use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 /// # Errors
 /// The database's.
 pub async fn unread(db: &impl ConnectionTrait, user: UserId) -> Result<u64, DbErr> {
-    let query = Statement::from_sql_and_values(db.get_database_backend(), "SELECT unread FROM inboxes WHERE user_id = $1", [user.into()]);
-    db.query_one_raw(query).await?.map_or(Ok(0), |row| row.try_get::<i64>("", "unread").map(count))
+    let query = Statement::from_sql_and_values(
+        db.get_database_backend(),
+        "SELECT unread FROM inboxes WHERE user_id = $1",
+        [user.into()],
+    );
+    db.query_one_raw(query)
+        .await?
+        .map_or(Ok(0), |row| row.try_get::<i64>("", "unread").map(count))
 }
 
 /// Takes the users' rows in a stable order.
@@ -39,15 +45,24 @@ pub async fn change(tx: &Tx, by: impl IntoIterator<Item = (UserId, i64)>) -> Res
     if sums.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<String> = (0..sums.len()).map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2)).collect();
+    let rows: Vec<String> = (0..sums.len())
+        .map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2))
+        .collect();
     let sql = format!(
         "INSERT INTO inboxes (user_id, unread) VALUES {} ON CONFLICT (user_id) DO UPDATE SET unread = inboxes.unread + excluded.unread
          RETURNING user_id, unread",
         rows.join(", ")
     );
-    let values: Vec<Value> = sums.into_iter().flat_map(|(user, by)| [user.into(), by.into()]).collect();
-    let rows = tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
-    rows.iter().map(|row| Ok((row.try_get("", "user_id")?, count(row.try_get("", "unread")?)))).collect()
+    let values: Vec<Value> = sums
+        .into_iter()
+        .flat_map(|(user, by)| [user.into(), by.into()])
+        .collect();
+    let rows = tx
+        .query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "user_id")?, count(row.try_get("", "unread")?))))
+        .collect()
 }
 
 /// The number never falls below zero: each notification is counted once when it comes and once when it goes.

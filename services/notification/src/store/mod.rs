@@ -11,5 +11,8 @@ pub mod user;
 
 /// `$4, $5, $6`: placeholders for `count` values, the first of which is number `first`.
 fn placeholders(first: usize, count: usize) -> String {
-    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+    (first..first + count)
+        .map(|number| format!("${number}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -5,7 +5,10 @@ use contracts::{
     id::{CommentId, NotificationId, ProjectId, TaskId, UserId},
 };
 use database::Tx;
-use sea_orm::{ConnectionTrait, DbErr, IntoActiveModel, QueryOrder, QuerySelect, Statement, TryInsertResult, Value, entity::prelude::*};
+use sea_orm::{
+    ConnectionTrait, DbErr, IntoActiveModel, QueryOrder, QuerySelect, Statement, TryInsertResult, Value,
+    entity::prelude::*,
+};
 
 use super::placeholders;
 use crate::domain::notification::{Kind, News, Selection, Text, text};
@@ -97,7 +100,10 @@ pub async fn page(
     after: Option<NotificationId>,
     limit: u64,
 ) -> Result<Vec<Model>, DbErr> {
-    let mut query = Entity::find().filter(Column::UserId.eq(user)).order_by_desc(Column::Id).limit(limit);
+    let mut query = Entity::find()
+        .filter(Column::UserId.eq(user))
+        .order_by_desc(Column::Id)
+        .limit(limit);
     if only_unread {
         query = query.filter(Column::ReadAt.is_null());
     }
@@ -111,7 +117,12 @@ pub async fn page(
 ///
 /// # Errors
 /// The database's.
-pub async fn mark_read(tx: &Tx, user: UserId, selection: &Selection, now: Timestamp) -> Result<Vec<NotificationId>, DbErr> {
+pub async fn mark_read(
+    tx: &Tx,
+    user: UserId,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<Vec<NotificationId>, DbErr> {
     let mut values: Vec<Value> = vec![now.into(), user.into()];
     let which = match selection {
         Selection::All(None) => String::new(),
@@ -124,8 +135,11 @@ pub async fn mark_read(tx: &Tx, user: UserId, selection: &Selection, now: Timest
             format!(" AND id IN ({})", placeholders(3, ids.len()))
         }
     };
-    let sql = format!("UPDATE notifications SET read_at = $1 WHERE user_id = $2 AND read_at IS NULL{which} RETURNING id");
-    let rows = tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    let sql =
+        format!("UPDATE notifications SET read_at = $1 WHERE user_id = $2 AND read_at IS NULL{which} RETURNING id");
+    let rows = tx
+        .query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?;
     let ids: Result<Vec<NotificationId>, DbErr> = rows.iter().map(|row| row.try_get("", "id")).collect();
     ids.map(|mut ids| {
         ids.sort_unstable();
@@ -146,7 +160,9 @@ pub struct Removed {
 
 async fn remove(tx: &Tx, which: &str, values: Vec<Value>) -> Result<Vec<Removed>, DbErr> {
     let sql = format!("DELETE FROM notifications WHERE {which} RETURNING user_id, id, read_at");
-    let rows = tx.query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    let rows = tx
+        .query_all_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?;
     let removed = |row: &sea_orm::QueryResult| {
         Ok(Removed {
             user: row.try_get("", "user_id")?,
@@ -162,7 +178,10 @@ async fn remove(tx: &Tx, which: &str, values: Vec<Value>) -> Result<Vec<Removed>
 /// # Errors
 /// The database's.
 pub async fn withdraw_commented(tx: &Tx, comment: CommentId, users: &[UserId]) -> Result<Vec<Removed>, DbErr> {
-    let which = format!("comment_id = $1 AND kind = $2 AND user_id IN ({})", placeholders(3, users.len()));
+    let which = format!(
+        "comment_id = $1 AND kind = $2 AND user_id IN ({})",
+        placeholders(3, users.len())
+    );
     let mut values: Vec<Value> = vec![comment.into(), Kind::TaskCommented.name().into()];
     values.extend(users.iter().map(|user| Value::from(*user)));
     remove(tx, &which, values).await
@@ -175,7 +194,8 @@ pub async fn withdraw_commented(tx: &Tx, comment: CommentId, users: &[UserId]) -
 pub async fn remove_read(tx: &Tx, before: Timestamp, limit: u32) -> Result<u64, DbErr> {
     let sql = "DELETE FROM notifications WHERE (user_id, id) IN
                (SELECT user_id, id FROM notifications WHERE read_at IS NOT NULL AND read_at < $1 ORDER BY read_at LIMIT $2)";
-    let delete = Statement::from_sql_and_values(tx.get_database_backend(), sql, [before.into(), i64::from(limit).into()]);
+    let delete =
+        Statement::from_sql_and_values(tx.get_database_backend(), sql, [before.into(), i64::from(limit).into()]);
     Ok(tx.execute_raw(delete).await?.rows_affected())
 }
 
@@ -185,8 +205,15 @@ pub async fn remove_read(tx: &Tx, before: Timestamp, limit: u32) -> Result<u64, 
 /// The database's.
 pub async fn stale_unread(tx: &Tx, before: Timestamp, limit: u32) -> Result<Vec<(UserId, NotificationId)>, DbErr> {
     let query = Entity::find().select_only().columns([Column::UserId, Column::Id]);
-    let query = query.filter(Column::ReadAt.is_null()).filter(Column::CreatedAt.lt(before));
-    query.order_by_asc(Column::CreatedAt).limit(u64::from(limit)).into_tuple().all(tx).await
+    let query = query
+        .filter(Column::ReadAt.is_null())
+        .filter(Column::CreatedAt.lt(before));
+    query
+        .order_by_asc(Column::CreatedAt)
+        .limit(u64::from(limit))
+        .into_tuple()
+        .all(tx)
+        .await
 }
 
 /// Removes those of `ids` that are still unread.
@@ -194,9 +221,18 @@ pub async fn stale_unread(tx: &Tx, before: Timestamp, limit: u32) -> Result<Vec<
 /// # Errors
 /// The database's.
 pub async fn remove_unread(tx: &Tx, ids: &[(UserId, NotificationId)]) -> Result<Vec<Removed>, DbErr> {
-    let pairs: Vec<String> = (0..ids.len()).map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2)).collect();
+    let pairs: Vec<String> = (0..ids.len())
+        .map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2))
+        .collect();
     let which = format!("(user_id, id) IN (VALUES {}) AND read_at IS NULL", pairs.join(", "));
-    remove(tx, &which, ids.iter().flat_map(|(user, id)| [(*user).into(), (*id).into()]).collect()).await
+    remove(
+        tx,
+        &which,
+        ids.iter()
+            .flat_map(|(user, id)| [(*user).into(), (*id).into()])
+            .collect(),
+    )
+    .await
 }
 
 /// A comment was changed: its notifications show the new beginning. Those that were blanked stay so.
@@ -206,7 +242,9 @@ pub async fn remove_unread(tx: &Tx, ids: &[(UserId, NotificationId)]) -> Result<
 pub async fn rewrite_excerpt(tx: &Tx, comment: CommentId, excerpt: &str) -> Result<(), DbErr> {
     let sql = "UPDATE notifications SET detail = $2 WHERE comment_id = $1 AND comment_id IS NOT NULL AND detail <> ''";
     let values = [comment.into(), excerpt.into()];
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await.map(drop)
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await
+        .map(drop)
 }
 
 /// What may not be seen any more.
@@ -234,5 +272,7 @@ pub async fn blank_excerpts(tx: &Tx, hidden: Hidden) -> Result<(), DbErr> {
         Hidden::ProjectTo(project, user) => ("project_id = $1 AND user_id = $2", vec![project.into(), user.into()]),
     };
     let sql = format!("UPDATE notifications SET detail = '' WHERE {which} AND comment_id IS NOT NULL AND detail <> ''");
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await.map(drop)
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await
+        .map(drop)
 }

@@ -12,7 +12,13 @@ use crate::domain::session::SignIn;
 /// The database's.
 pub async fn first(tx: &Tx, user: UserId) -> Result<Option<SignIn>, DbErr> {
     let sql = "SELECT session_id, client, unseen_client, started_at FROM first_sessions WHERE user_id = $1";
-    let row = tx.query_one_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, [user.into()])).await?;
+    let row = tx
+        .query_one_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            sql,
+            [user.into()],
+        ))
+        .await?;
     row.map(|row| {
         Ok(SignIn {
             session: row.try_get("", "session_id")?,
@@ -40,6 +46,7 @@ pub async fn remember(tx: &Tx, first: &SignIn) -> Result<(), DbErr> {
         first.unseen_client.into(),
         first.started_at.into(),
     ];
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?;
     Ok(())
 }

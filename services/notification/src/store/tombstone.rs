@@ -41,7 +41,12 @@ pub async fn depart(tx: &Tx, project: ProjectId, user: UserId, gone_at: Timestam
 async fn bury(tx: &Tx, target: Value, user: Value, gone_at: Timestamp) -> Result<(), DbErr> {
     let sql = "INSERT INTO tombstones (target, user_id, gone_at) VALUES ($1, $2, $3)
                ON CONFLICT (target, user_id) DO UPDATE SET gone_at = excluded.gone_at WHERE excluded.gone_at > tombstones.gone_at";
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, [target, user, gone_at.into()])).await?;
+    tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        sql,
+        [target, user, gone_at.into()],
+    ))
+    .await?;
     Ok(())
 }
 
@@ -52,6 +57,7 @@ async fn bury(tx: &Tx, target: Value, user: Value, gone_at: Timestamp) -> Result
 pub async fn prune(tx: &Tx, before: Timestamp, limit: u32) -> Result<u64, DbErr> {
     let sql = "DELETE FROM tombstones WHERE (target, user_id) IN
                (SELECT target, user_id FROM tombstones WHERE gone_at < $1 ORDER BY gone_at LIMIT $2)";
-    let delete = Statement::from_sql_and_values(tx.get_database_backend(), sql, [before.into(), i64::from(limit).into()]);
+    let delete =
+        Statement::from_sql_and_values(tx.get_database_backend(), sql, [before.into(), i64::from(limit).into()]);
     Ok(tx.execute_raw(delete).await?.rows_affected())
 }

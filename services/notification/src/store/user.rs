@@ -37,13 +37,21 @@ impl ActiveModelBehavior for ActiveModel {}
 ///
 /// # Errors
 /// The database's.
-pub async fn names(db: &impl ConnectionTrait, users: impl IntoIterator<Item = UserId>) -> Result<HashMap<UserId, String>, DbErr> {
+pub async fn names(
+    db: &impl ConnectionTrait,
+    users: impl IntoIterator<Item = UserId>,
+) -> Result<HashMap<UserId, String>, DbErr> {
     let users: std::collections::BTreeSet<UserId> = users.into_iter().collect();
     if users.is_empty() {
         return Ok(HashMap::new());
     }
     let query = Entity::find().select_only().columns([Column::Id, Column::DisplayName]);
-    let rows = query.filter(Column::Id.is_in(users)).filter(Column::DisplayName.ne("")).into_tuple().all(db).await?;
+    let rows = query
+        .filter(Column::Id.is_in(users))
+        .filter(Column::DisplayName.ne(""))
+        .into_tuple()
+        .all(db)
+        .await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -57,7 +65,11 @@ pub async fn learn_profile(tx: &Tx, user: &UserProfile) -> Result<(), DbErr> {
         "INSERT INTO users (id, display_name, disabled, profile_version, status_version) VALUES ($1, $2, FALSE, $3, 0)
          ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name, profile_version = excluded.profile_version
          WHERE excluded.profile_version > users.profile_version",
-        [user.user_id.into(), user.display_name.clone().into(), user.version.into()],
+        [
+            user.user_id.into(),
+            user.display_name.clone().into(),
+            user.version.into(),
+        ],
     );
     tx.execute_raw(upsert).await?;
     learn_status(tx, user.user_id, user.disabled, user.version).await

@@ -35,10 +35,14 @@ async fn live(happenings: Vec<Happening>) {
     let app = App::start().await;
     let (ada, bo) = (app.user(), app.user());
     let worlds = [World::new(), World::new(), World::new()];
-    let comments: Vec<_> = (0..4).map(|n| (worlds[n % 3], worlds[n % 3].comment(ada.id, &[], &[bo.id]))).collect();
+    let comments: Vec<_> = (0..4)
+        .map(|n| (worlds[n % 3], worlds[n % 3].comment(ada.id, &[], &[bo.id])))
+        .collect();
     for happening in happenings {
         match happening {
-            Happening::Assigned { task, version } => drop(app.deliver(&worlds[task].assigned(bo.id, ada.id, version)).await),
+            Happening::Assigned { task, version } => {
+                drop(app.deliver(&worlds[task].assigned(bo.id, ada.id, version)).await)
+            }
             Happening::Comment { comment } => drop(app.deliver(&comments[comment].1).await),
             Happening::Edit { comment, mention } => {
                 let (world, comment) = &comments[comment];
@@ -48,7 +52,9 @@ async fn live(happenings: Vec<Happening>) {
             Happening::TaskDeleted { task } => drop(app.deliver(&worlds[task].task_deleted(ada.id)).await),
             Happening::ReadOne { position } => {
                 if let Some(one) = inbox(&bo).await.get(position) {
-                    bo.post("/v1/notifications/read", json!({ "ids": [one["id"]] })).await.expect(200);
+                    bo.post("/v1/notifications/read", json!({ "ids": [one["id"]] }))
+                        .await
+                        .expect(200);
                 }
             }
             Happening::ReadAll { up_to } => {
@@ -62,7 +68,11 @@ async fn live(happenings: Vec<Happening>) {
             Happening::Mute { mentions, comments } => {
                 let one = |kind: &str, in_app: bool| json!({ "type": kind, "in_app": in_app });
                 let body = json!({ "preferences": [one("mentioned", !mentions), one("task_commented", !comments)] });
-                bo.request("PUT", "/v1/notification-preferences").header("if-match", "*").json(&body).await.expect(200);
+                bo.request("PUT", "/v1/notification-preferences")
+                    .header("if-match", "*")
+                    .json(&body)
+                    .await
+                    .expect(200);
             }
         }
         let unread = badge(&bo).await;
@@ -74,7 +84,9 @@ async fn live(happenings: Vec<Happening>) {
 async fn last_told(app: &App) -> u64 {
     app.published().await.last().map_or(0, |event| {
         let created = event.as_event::<NotificationCreated>().map(|event| event.unread_count);
-        created.or_else(|| event.as_event::<NotificationRead>().map(|event| event.unread_count)).expect("an event of ours")
+        created
+            .or_else(|| event.as_event::<NotificationRead>().map(|event| event.unread_count))
+            .expect("an event of ours")
     })
 }
 
@@ -100,8 +112,16 @@ async fn reading_while_notifications_come_loses_no_count() {
     let reads = async {
         for _ in 0..15 {
             tokio::join!(
-                async { bo.post("/v1/notifications/read", json!({ "all": true })).await.expect(200) },
-                async { bo.post("/v1/notifications/read", json!({ "all": true })).await.expect(200) },
+                async {
+                    bo.post("/v1/notifications/read", json!({ "all": true }))
+                        .await
+                        .expect(200)
+                },
+                async {
+                    bo.post("/v1/notifications/read", json!({ "all": true }))
+                        .await
+                        .expect(200)
+                },
             );
         }
     };

@@ -31,7 +31,9 @@ async fn an_event_replayed_after_it_was_read_and_forgotten_by_the_inbox_brings_n
     let comment = world.comment(ada.id, &[bo.id], &[bo.id]);
     app.deliver(&world.assigned(bo.id, ada.id, 1)).await;
     app.deliver(&comment).await;
-    bo.post("/v1/notifications/read", json!({ "all": true })).await.expect(200);
+    bo.post("/v1/notifications/read", json!({ "all": true }))
+        .await
+        .expect(200);
     // Other event ids: as if the record of the first handling had been pruned.
     app.deliver(&world.assigned(bo.id, ada.id, 1)).await;
     app.deliver(&comment).await;
@@ -92,14 +94,24 @@ async fn an_old_name_or_status_that_comes_late_changes_nothing() {
     app.deliver(&renamed(ada.id, "Ada Lovelace", 3)).await;
     app.deliver(&registered(ada.id, "Ada")).await;
     app.deliver(&disabled(bo.id, 5)).await;
-    app.deliver(&contracts::auth::UserEnabled { user_id: bo.id, version: 4 }).await;
+    app.deliver(&contracts::auth::UserEnabled {
+        user_id: bo.id,
+        version: 4,
+    })
+    .await;
     app.deliver(&renamed(bo.id, "Bo", 3)).await;
     app.deliver(&world.assigned(bo.id, ada.id, 1)).await;
     assert_eq!(badge(&bo).await, 0, "the newest word on the account is that it is shut");
     let cleo = app.user();
     app.deliver(&world.assigned(cleo.id, ada.id, 1)).await;
     app.deliver(&world.assigned(cleo.id, bo.id, 2)).await;
-    assert_eq!(titles(&cleo).await, ["Bo assigned “Fix the valve” to you", "Ada Lovelace assigned “Fix the valve” to you"]);
+    assert_eq!(
+        titles(&cleo).await,
+        [
+            "Bo assigned “Fix the valve” to you",
+            "Ada Lovelace assigned “Fix the valve” to you"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -121,7 +133,10 @@ async fn an_event_that_cannot_be_read_is_put_aside_and_leaves_the_badge_alone() 
     let envelope = app.envelope(&event);
     let mut value = serde_json::to_value(&event).unwrap();
     value["assignee_id"] = json!("nobody");
-    assert_eq!(app.deliver_as(&envelope, value.to_string()).await, Outcome::DeadLettered);
+    assert_eq!(
+        app.deliver_as(&envelope, value.to_string()).await,
+        Outcome::DeadLettered
+    );
     let letters = app.dead_letters().await;
     assert!(letters[0].error.contains("usr_"), "{}", letters[0].error);
     assert_eq!(badge(&bo).await, 0);

@@ -3,7 +3,9 @@
 use contracts::notification::NotificationCreated;
 use serde_json::json;
 
-use crate::world::{App, World, badge, disabled, inbox, password_changed, registered, renamed, signed_in, titles, types};
+use crate::world::{
+    App, World, badge, disabled, inbox, password_changed, registered, renamed, signed_in, titles, types,
+};
 
 #[tokio::test]
 async fn who_is_assigned_by_somebody_else_is_told_who_did_it_and_which_task() {
@@ -16,7 +18,10 @@ async fn who_is_assigned_by_somebody_else_is_told_who_did_it_and_which_task() {
     assert_eq!(one["title"], "Ada Lovelace assigned “Fix the valve” to you");
     assert_eq!(one["actor_id"], json!(ada.id));
     assert_eq!(one["actor_name"], "Ada Lovelace");
-    assert_eq!((&one["project_id"], &one["task_id"]), (&json!(world.project), &json!(world.task)));
+    assert_eq!(
+        (&one["project_id"], &one["task_id"]),
+        (&json!(world.project), &json!(world.task))
+    );
     assert_eq!(one["read_at"], json!(null));
     assert!(inbox(&ada).await.is_empty());
 }
@@ -57,7 +62,8 @@ async fn nobody_is_told_of_what_they_did_themselves() {
 async fn a_comment_makes_one_notification_for_each_and_a_mention_wins() {
     let app = App::start().await;
     let (ada, bo, cleo, world) = (app.user(), app.user(), app.user(), World::new());
-    app.deliver(&world.comment(ada.id, &[bo.id, bo.id], &[bo.id, cleo.id, ada.id])).await;
+    app.deliver(&world.comment(ada.id, &[bo.id, bo.id], &[bo.id, cleo.id, ada.id]))
+        .await;
     assert_eq!(types(&bo).await, ["mentioned"]);
     assert_eq!(types(&cleo).await, ["task_commented"]);
     assert!(types(&ada).await.is_empty());
@@ -70,7 +76,9 @@ async fn an_edit_that_mentions_a_participant_replaces_the_plain_notification() {
     let (ada, bo, world) = (app.user(), app.user(), World::new());
     let comment = world.comment(ada.id, &[], &[bo.id]);
     app.deliver(&comment).await;
-    bo.post("/v1/notifications/read", json!({ "all": true })).await.expect(200);
+    bo.post("/v1/notifications/read", json!({ "all": true }))
+        .await
+        .expect(200);
     app.deliver(&world.edited(&comment, "@bo look", &[bo.id])).await;
     assert_eq!(types(&bo).await, ["mentioned"]);
     assert_eq!(inbox(&bo).await[0]["body"], "@bo look");
@@ -97,7 +105,10 @@ async fn who_is_added_to_a_project_by_somebody_else_is_told_and_its_maker_is_not
     app.deliver(&world.added(bo.id, ada.id, 1)).await;
     assert!(inbox(&ada).await.is_empty());
     let one = &inbox(&bo).await[0];
-    assert_eq!((&one["type"], &one["title"]), (&json!("project_invited"), &json!("Ada added you to “Apollo”")));
+    assert_eq!(
+        (&one["type"], &one["title"]),
+        (&json!("project_invited"), &json!("Ada added you to “Apollo”"))
+    );
     assert_eq!(one["body"], "Your role is member.");
 }
 
@@ -106,7 +117,8 @@ async fn everybody_concerned_is_told_when_a_task_comes_due_once_for_each_due_tim
     let app = App::start().await;
     let (ada, bo, world) = (app.user(), app.user(), World::new());
     app.deliver(&world.due("2026-03-03T17:00:00Z", &[ada.id, bo.id])).await;
-    app.deliver(&world.due("2026-03-03T18:00:00+01:00", &[ada.id, bo.id])).await;
+    app.deliver(&world.due("2026-03-03T18:00:00+01:00", &[ada.id, bo.id]))
+        .await;
     assert_eq!((badge(&ada).await, badge(&bo).await), (1, 1));
     app.deliver(&world.due("2026-03-04T17:00:00Z", &[ada.id])).await;
     assert_eq!((badge(&ada).await, badge(&bo).await), (2, 1));
@@ -119,7 +131,10 @@ async fn a_changed_password_is_told_also_to_who_changed_it() {
     let ada = app.user();
     app.deliver(&password_changed(ada.id, false, 2)).await;
     app.deliver(&password_changed(ada.id, true, 3)).await;
-    assert_eq!(titles(&ada).await, ["Your password was reset", "Your password was changed"]);
+    assert_eq!(
+        titles(&ada).await,
+        ["Your password was reset", "Your password was changed"]
+    );
 }
 
 #[tokio::test]
@@ -154,7 +169,11 @@ async fn a_shut_account_gets_nothing_until_it_is_opened_again() {
     app.deliver(&disabled(bo.id, 2)).await;
     app.deliver(&world.assigned(bo.id, ada.id, 1)).await;
     assert_eq!(badge(&bo).await, 0);
-    app.deliver(&contracts::auth::UserEnabled { user_id: bo.id, version: 3 }).await;
+    app.deliver(&contracts::auth::UserEnabled {
+        user_id: bo.id,
+        version: 3,
+    })
+    .await;
     app.deliver(&world.assigned(bo.id, ada.id, 2)).await;
     assert_eq!(badge(&bo).await, 1);
 }
@@ -174,9 +193,17 @@ async fn what_is_gone_keeps_its_titles_in_the_inbox_but_no_text_of_comments() {
             _ => app.deliver(&world.removed(bo.id, ada.id, 2)).await,
         };
         let of_bo = &inbox(&bo).await[0];
-        assert_eq!((&of_bo["title"], &of_bo["body"]), (&json!("Someone mentioned you on “Fix the valve”"), &json!("")), "end {end}");
+        assert_eq!(
+            (&of_bo["title"], &of_bo["body"]),
+            (&json!("Someone mentioned you on “Fix the valve”"), &json!("")),
+            "end {end}"
+        );
         let of_cleo = &inbox(&cleo).await[0]["body"];
-        assert_eq!(of_cleo.as_str() == Some(""), end < 3, "only who left loses the text: end {end}");
+        assert_eq!(
+            of_cleo.as_str() == Some(""),
+            end < 3,
+            "only who left loses the text: end {end}"
+        );
     }
     assert_eq!((badge(&bo).await, badge(&cleo).await), (4, 4));
 }
@@ -189,6 +216,9 @@ async fn texts_of_any_size_and_sort_become_one_bounded_line() {
     event.title = format!("a\r\nb\u{7}{}", "漢".repeat(10_000));
     app.deliver(&event).await;
     let title = titles(&bo).await.remove(0);
-    assert!(title.chars().count() < 400 && !title.contains(char::is_control), "{title}");
+    assert!(
+        title.chars().count() < 400 && !title.contains(char::is_control),
+        "{title}"
+    );
     assert!(title.contains("“a b 漢漢"), "{title}");
 }

@@ -15,7 +15,9 @@ async fn what_was_read_goes_sooner_than_what_was_not() {
     let app = App::with(SETTINGS).await;
     let (ada, bo, world) = (app.user(), app.user(), World::new());
     app.deliver(&world.assigned(bo.id, ada.id, 1)).await;
-    bo.post("/v1/notifications/read", json!({ "all": true })).await.expect(200);
+    bo.post("/v1/notifications/read", json!({ "all": true }))
+        .await
+        .expect(200);
     app.deliver(&world.added(bo.id, ada.id, 1)).await;
     app.clock.advance(9 * DAY);
     app.step_workers().await;
@@ -39,7 +41,12 @@ async fn what_nobody_read_leaves_the_badge_when_it_goes_and_clients_hear_of_it()
     app.clock.advance(2 * DAY);
     app.step_workers().await;
     assert_eq!(badge(&bo).await, 1);
-    let read = NotificationRead { user_id: bo.id, notification_ids: old, up_to: None, unread_count: 1 };
+    let read = NotificationRead {
+        user_id: bo.id,
+        notification_ids: old,
+        up_to: None,
+        unread_count: 1,
+    };
     assert_eq!(app.published_of::<NotificationRead>().await, [read]);
     app.step_workers().await;
     assert_eq!(app.published_of::<NotificationRead>().await.len(), 1);

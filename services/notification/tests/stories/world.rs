@@ -5,8 +5,8 @@ use contracts::{
     auth::{SessionStarted, UserDisabled, UserPasswordChanged, UserProfile, UserRegistered, UserUpdated},
     id::{CommentId, NotificationId, ProjectId, SessionId, TaskId, UserId},
     project::{
-        CommentCreated, CommentDeleted, CommentUpdated, MemberAdded, MemberRemoved, ProjectDeleted, TaskAssigned, TaskDeleted,
-        TaskDueSoon,
+        CommentCreated, CommentDeleted, CommentUpdated, MemberAdded, MemberRemoved, ProjectDeleted, TaskAssigned,
+        TaskDeleted, TaskDueSoon,
     },
 };
 use notification::Notification;
@@ -24,7 +24,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { project: ProjectId::new(), task: TaskId::new() }
+        Self {
+            project: ProjectId::new(),
+            task: TaskId::new(),
+        }
     }
 
     pub(crate) fn assigned(&self, assignee: UserId, actor: UserId, version: i64) -> TaskAssigned {
@@ -39,7 +42,13 @@ impl World {
     }
 
     pub(crate) fn task_deleted(&self, actor: UserId) -> TaskDeleted {
-        TaskDeleted { task_id: self.task, project_id: self.project, title: "Fix the valve".to_owned(), actor_id: actor, version: 99 }
+        TaskDeleted {
+            task_id: self.task,
+            project_id: self.project,
+            title: "Fix the valve".to_owned(),
+            actor_id: actor,
+            version: 99,
+        }
     }
 
     pub(crate) fn due(&self, due_at: &str, users: &[UserId]) -> TaskDueSoon {
@@ -101,11 +110,21 @@ impl World {
     }
 
     pub(crate) fn removed(&self, user: UserId, actor: UserId, version: i64) -> MemberRemoved {
-        MemberRemoved { project_id: self.project, project_name: "Apollo".to_owned(), user_id: user, actor_id: actor, version }
+        MemberRemoved {
+            project_id: self.project,
+            project_name: "Apollo".to_owned(),
+            user_id: user,
+            actor_id: actor,
+            version,
+        }
     }
 
     pub(crate) fn deleted(&self, actor: UserId) -> ProjectDeleted {
-        ProjectDeleted { project_id: self.project, actor_id: actor, version: 9 }
+        ProjectDeleted {
+            project_id: self.project,
+            actor_id: actor,
+            version: 9,
+        }
     }
 }
 
@@ -123,11 +142,17 @@ pub(crate) fn profile(user: UserId, name: &str, version: i64) -> UserProfile {
 }
 
 pub(crate) fn registered(user: UserId, name: &str) -> UserRegistered {
-    UserRegistered { user_id: user, user: profile(user, name, 1) }
+    UserRegistered {
+        user_id: user,
+        user: profile(user, name, 1),
+    }
 }
 
 pub(crate) fn renamed(user: UserId, name: &str, version: i64) -> UserUpdated {
-    UserUpdated { user_id: user, user: profile(user, name, version) }
+    UserUpdated {
+        user_id: user,
+        user: profile(user, name, version),
+    }
 }
 
 pub(crate) fn disabled(user: UserId, version: i64) -> UserDisabled {
@@ -135,33 +160,60 @@ pub(crate) fn disabled(user: UserId, version: i64) -> UserDisabled {
 }
 
 pub(crate) fn password_changed(user: UserId, by_reset: bool, version: i64) -> UserPasswordChanged {
-    UserPasswordChanged { user_id: user, by_reset, version }
+    UserPasswordChanged {
+        user_id: user,
+        by_reset,
+        version,
+    }
 }
 
 pub(crate) fn signed_in(user: UserId, client: &str, unseen_client: bool, started_at: Timestamp) -> SessionStarted {
-    SessionStarted { session_id: SessionId::new(), user_id: user, client: client.to_owned(), unseen_client, started_at }
+    SessionStarted {
+        session_id: SessionId::new(),
+        user_id: user,
+        client: client.to_owned(),
+        unseen_client,
+        started_at,
+    }
 }
 
 /// The whole inbox, newest first.
 pub(crate) async fn inbox(user: &Actor) -> Vec<Value> {
-    user.get("/v1/notifications?limit=200").await.expect(200).json["items"].as_array().cloned().unwrap()
+    user.get("/v1/notifications?limit=200").await.expect(200).json["items"]
+        .as_array()
+        .cloned()
+        .unwrap()
 }
 
 /// The titles in the inbox, newest first.
 pub(crate) async fn titles(user: &Actor) -> Vec<String> {
-    inbox(user).await.iter().map(|one| one["title"].as_str().unwrap().to_owned()).collect()
+    inbox(user)
+        .await
+        .iter()
+        .map(|one| one["title"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The types in the inbox, newest first.
 pub(crate) async fn types(user: &Actor) -> Vec<String> {
-    inbox(user).await.iter().map(|one| one["type"].as_str().unwrap().to_owned()).collect()
+    inbox(user)
+        .await
+        .iter()
+        .map(|one| one["type"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The number on the badge; also what the inbox itself says, as the two must never differ.
 pub(crate) async fn badge(user: &Actor) -> u64 {
-    let count = user.get("/v1/notifications/unread-count").await.expect(200).json["unread_count"].as_u64().unwrap();
+    let count = user.get("/v1/notifications/unread-count").await.expect(200).json["unread_count"]
+        .as_u64()
+        .unwrap();
     let unread = user.get("/v1/notifications?unread=true&limit=200").await.expect(200);
-    assert_eq!(unread.json["items"].as_array().unwrap().len() as u64, count, "the badge is not what is unread");
+    assert_eq!(
+        unread.json["items"].as_array().unwrap().len() as u64,
+        count,
+        "the badge is not what is unread"
+    );
     count
 }
 

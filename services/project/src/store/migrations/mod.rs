@@ -7,5 +7,8 @@ use database::MigrationTrait;
 
 /// Every migration of this service, in order.
 pub fn all() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m1001_projects::CreateProjects), Box::new(m2001_tasks::CreateTasks)]
+    vec![
+        Box::new(m1001_projects::CreateProjects),
+        Box::new(m2001_tasks::CreateTasks),
+    ]
 }
