@@ -79,7 +79,7 @@ async fn bad_input_is_a_problem_that_says_what_to_do() {
         ada.get("/v1/projects?cursor=bm9uc2Vuc2U").await.problem(),
         "malformed-request"
     );
-    assert_eq!(ada.get("/v1/nothing-here").await.problem(), "not-found");
+    assert_eq!(ada.get("/v1/nothing-here").await.problem(), "no-such-path");
     assert_eq!(
         ada.send("PUT", "/v1/projects", &[], None).await.problem(),
         "method-not-allowed"

@@ -34,7 +34,7 @@ async fn an_occupied_port_is_one_clear_line() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains(&port.to_string()) && said.contains("in use"), "{said}");
+    assert!(said.contains(&port.to_string()) && said.contains("occupied"), "{said}");
 }
 
 #[tokio::test]
