@@ -5,7 +5,7 @@
 use contracts::Timestamp;
 use database::Tx;
 use identity::Caller;
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 
 use super::user;
 use crate::domain::user::{CallerError, User};
@@ -49,6 +49,6 @@ async fn credential(c: &impl ConnectionTrait, caller: &Caller, now: Timestamp) -
         sql,
         [id.into(), caller.user.into(), now.into()],
     );
-    let found = c.query_one_raw(query).await.map_err(DbErr::from)?;
+    let found = c.query_one_raw(query).await?;
     found.map(|_| ()).ok_or(CallerError::Gone)
 }

@@ -84,7 +84,7 @@ impl Mailer {
             None => store::user::by_email(tx, &mail.email_key).await?,
         };
         // A shut account gets no mail, and a verified address needs none.
-        let user = user.filter(|user| !user.disabled && !(mail.purpose == Purpose::Verify && user.email_verified));
+        let user = user.filter(|user| !user.disabled && (mail.purpose != Purpose::Verify || !user.email_verified));
         let Some(user) = user else {
             store::mail::finish(tx, mail.id, Ending::Dropped, None, now).await?;
             return Ok(Claimed::Dropped);
