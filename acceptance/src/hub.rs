@@ -95,7 +95,7 @@ impl Start {
 
 /// The hub's command line, for stories about how it starts.
 pub fn command(data: &Path, port: u16) -> Command {
-    let binary = std::env::var_os("HUB_BINARY").map_or_else(|| PathBuf::from(built_binary()), PathBuf::from);
+    let binary = std::env::var_os("HUB_BINARY").map_or_else(built_binary, PathBuf::from);
     let mut command = Command::new(binary);
     command
         .arg("serve")

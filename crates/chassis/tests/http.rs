@@ -1,5 +1,7 @@
 //! What every service answers, whatever its operations do.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[allow(dead_code, reason = "its main is for the stories of a whole process")]
 #[path = "../examples/sample.rs"]
 mod sample;

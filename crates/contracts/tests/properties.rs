@@ -1,5 +1,6 @@
 //! Ids, times and envelopes for any value.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(missing_docs, reason = "a test")]
 
 use contracts::{

@@ -1,5 +1,7 @@
 //! The testkit's own promises, with a service that does nothing but answer one event with another.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use chassis::{Api, Assembly, Boot, Service};
 use contracts::auth::{UserDisabled, UserEnabled};
 use contracts::id::UserId;

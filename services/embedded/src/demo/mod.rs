@@ -138,7 +138,7 @@ async fn found(
     let mut members = vec![owner];
     for (index, person) in people.iter().enumerate() {
         // Everybody is in about two thirds of the projects.
-        if index != owner && (index + project.name.len()) % 3 != 0 {
+        if index != owner && !(index + project.name.len()).is_multiple_of(3) {
             let role = if index % 5 == 0 { "admin" } else { "member" };
             api.post(
                 &format!("/v1/projects/{id}/members"),

@@ -102,7 +102,7 @@ mod tests {
                 first = outcome.first.or(first);
                 told.extend(outcome.tell);
             }
-            assert_eq!(told, [b.clone()], "{order:?}");
+            assert_eq!(told, std::slice::from_ref(&b), "{order:?}");
             assert_eq!(first, Some(a.clone()), "{order:?}");
         }
     }

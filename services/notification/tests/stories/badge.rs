@@ -41,15 +41,19 @@ async fn live(happenings: Vec<Happening>) {
     for happening in happenings {
         match happening {
             Happening::Assigned { task, version } => {
-                drop(app.deliver(&worlds[task].assigned(bo.id, ada.id, version)).await)
+                app.deliver(&worlds[task].assigned(bo.id, ada.id, version)).await;
             }
-            Happening::Comment { comment } => drop(app.deliver(&comments[comment].1).await),
+            Happening::Comment { comment } => {
+                app.deliver(&comments[comment].1).await;
+            }
             Happening::Edit { comment, mention } => {
                 let (world, comment) = &comments[comment];
                 let mentioned = if mention { vec![bo.id] } else { vec![] };
                 app.deliver(&world.edited(comment, "changed", &mentioned)).await;
             }
-            Happening::TaskDeleted { task } => drop(app.deliver(&worlds[task].task_deleted(ada.id)).await),
+            Happening::TaskDeleted { task } => {
+                app.deliver(&worlds[task].task_deleted(ada.id)).await;
+            }
             Happening::ReadOne { position } => {
                 if let Some(one) = inbox(&bo).await.get(position) {
                     bo.post("/v1/notifications/read", json!({ "ids": [one["id"]] }))
