@@ -34,7 +34,7 @@ async fn a_page_begun_before_a_project_was_made_goes_on_without_it_and_without_g
     project_of(&ada, "three").await;
     let cursor = text(&page["next_cursor"]);
     let rest = ada
-        .get(&format!("/v1/projects?limit=1&cursor={cursor}"))
+        .get(format!("/v1/projects?limit=1&cursor={cursor}"))
         .await
         .expect(200)
         .json;
@@ -52,7 +52,7 @@ async fn a_cursor_from_elsewhere_is_refused_with_what_to_do() {
     project_of(&bruno, "three").await;
     let adas = text(&ada.get("/v1/projects?limit=1").await.expect(200).json["next_cursor"]);
     let members = text(
-        &ada.get(&format!("/v1/projects/{id}/members?limit=1"))
+        &ada.get(format!("/v1/projects/{id}/members?limit=1"))
             .await
             .expect(200)
             .json["next_cursor"],
@@ -88,10 +88,10 @@ async fn a_page_has_1_to_200_items() {
         &format!("/{id}/invitations"),
     ] {
         for limit in ["0", "201", "10000", "-1", "many", "1.5", "99999999999999999999999"] {
-            let answer = ada.get(&format!("/v1/projects{list}?limit={limit}")).await.expect(422);
+            let answer = ada.get(format!("/v1/projects{list}?limit={limit}")).await.expect(422);
             assert_eq!(answer.wrong(), ["?limit"]);
         }
-        ada.get(&format!("/v1/projects{list}?limit=200")).await.expect(200);
+        ada.get(format!("/v1/projects{list}?limit=200")).await.expect(200);
     }
     assert_eq!(
         ada.get("/v1/projects?archived=perhaps").await.expect(422).wrong(),

@@ -26,7 +26,7 @@ async fn a_project_belongs_to_its_maker_and_is_published_with_its_first_owner() 
     assert_eq!(project["archived"], false);
     assert_eq!(project["created_by"], ada.id.to_string());
 
-    let read = ada.get(&format!("/v1/projects/{id}")).await.expect(200);
+    let read = ada.get(format!("/v1/projects/{id}")).await.expect(200);
     assert_eq!(&read.json, project);
     assert_eq!(read.header("etag"), Some("\"v1\""));
 
@@ -59,7 +59,7 @@ async fn somebody_whom_the_directory_does_not_know_yet_can_make_a_project_at_onc
     let app = App::start().await;
     let fresh = app.user();
     let id = project_of(&fresh, "Apollo").await;
-    let members = fresh.get(&format!("/v1/projects/{id}/members")).await.expect(200).json;
+    let members = fresh.get(format!("/v1/projects/{id}/members")).await.expect(200).json;
     assert_eq!(members["items"][0]["user_id"], fresh.id.to_string());
     assert_eq!(members["items"][0]["display_name"], Value::Null);
 }
@@ -86,14 +86,14 @@ async fn a_project_that_is_not_mine_looks_as_if_it_did_not_exist() {
                 .send()
                 .await,
             eve.request("DELETE", &base).header("If-Match", "*").send().await,
-            eve.get(&format!("{base}/members")).await,
-            eve.post(&format!("{base}/members"), invite).await,
+            eve.get(format!("{base}/members")).await,
+            eve.post(format!("{base}/members"), invite).await,
             eve.patch(&member, json!({ "role": "viewer" })).await,
             eve.delete(&member).await,
-            eve.delete(&format!("{base}/members/{}", eve.id)).await,
-            eve.get(&format!("{base}/invitations")).await,
+            eve.delete(format!("{base}/members/{}", eve.id)).await,
+            eve.get(format!("{base}/invitations")).await,
             eve.delete(&invitation).await,
-            eve.get(&format!("{base}/activity")).await,
+            eve.get(format!("{base}/activity")).await,
         ] {
             let answer = answer.expect(404);
             assert_eq!(answer.problem(), "project-not-found", "{id}");
@@ -104,7 +104,7 @@ async fn a_project_that_is_not_mine_looks_as_if_it_did_not_exist() {
         }
     }
     assert_eq!(
-        ada.get(&format!("/v1/projects/{adas}")).await.expect(200).json["name"],
+        ada.get(format!("/v1/projects/{adas}")).await.expect(200).json["name"],
         "Apollo"
     );
 }
@@ -238,9 +238,9 @@ async fn an_archived_project_can_be_read_but_not_changed_until_it_is_restored() 
     assert!(archived["archived_at"].is_string());
 
     bruno.get(&path).await.expect(200);
-    bruno.get(&format!("{path}/members")).await.expect(200);
-    bruno.get(&format!("{path}/activity")).await.expect(200);
-    ada.get(&format!("{path}/invitations")).await.expect(200);
+    bruno.get(format!("{path}/members")).await.expect(200);
+    bruno.get(format!("{path}/activity")).await.expect(200);
+    ada.get(format!("{path}/invitations")).await.expect(200);
     assert_eq!(walk(&ada, "/v1/projects", 10).await.len(), 0);
     assert_eq!(walk(&ada, "/v1/projects?archived=true", 10).await.len(), 1);
 
@@ -248,13 +248,13 @@ async fn an_archived_project_can_be_read_but_not_changed_until_it_is_restored() 
     for answer in [
         patch(json!({ "name": "Artemis" })).await,
         ada.post(
-            &format!("{path}/members"),
+            format!("{path}/members"),
             json!({ "email": "dmitri@example.com", "role": "viewer" }),
         )
         .await,
         ada.patch(&member, json!({ "role": "member" })).await,
         ada.delete(&member).await,
-        ada.delete(&format!("{path}/invitations/{waiting}")).await,
+        ada.delete(format!("{path}/invitations/{waiting}")).await,
     ] {
         assert_eq!(answer.expect(409).problem(), "project-archived");
     }
@@ -438,7 +438,7 @@ async fn the_longest_name_and_description_are_kept_letter_by_letter() {
         .expect(201)
         .json;
     let read = ada
-        .get(&format!("/v1/projects/{}", text(&made["id"])))
+        .get(format!("/v1/projects/{}", text(&made["id"])))
         .await
         .expect(200)
         .json;

@@ -44,7 +44,7 @@ pub(crate) async fn project_of(owner: &Actor, name: &str) -> String {
 /// Adds `name@example.com` to the project as `role`.
 pub(crate) async fn add(by: &Actor, project: &str, name: &str, role: &str) -> Value {
     let body = json!({ "email": format!("{}@example.com", name.to_lowercase()), "role": role });
-    by.post(&format!("/v1/projects/{project}/members"), body)
+    by.post(format!("/v1/projects/{project}/members"), body)
         .await
         .expect(201)
         .json
@@ -65,7 +65,7 @@ pub(crate) async fn walk(reader: &Actor, path: &str, limit: usize) -> Vec<Value>
     let mut cursor = String::new();
     loop {
         let page = reader
-            .get(&format!("{path}{separator}limit={limit}{cursor}"))
+            .get(format!("{path}{separator}limit={limit}{cursor}"))
             .await
             .expect(200)
             .json;
