@@ -85,7 +85,7 @@ async fn main() -> anyhow::Result<()> {
     let project = team[0].project.clone();
 
     if wanted("create") {
-        let body = |n: u64| json!({ "title": format!("Measure the thing, number {n}"), "priority": "medium", "labels": ["bench"] });
+        let body = |n: u64| json!({ "title": format!("Measure the thing, number {n}"), "priority": "medium" });
         let path = format!("/v1/projects/{project}/tasks");
         let create = |n: u64| ("POST", path.clone(), Some(body(n)));
         load::run(&hub, &team, arguments.clients, warmup, &create).await?;
