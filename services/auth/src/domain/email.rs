@@ -58,7 +58,8 @@ impl Email {
 
 /// What two spellings of one address share, also when it is none.
 pub fn key(text: &str) -> String {
-    text.trim().to_lowercase()
+    // PostgreSQL stores no NUL; no address has one, so none is met by this.
+    text.trim().replace('\0', "\u{fffd}").to_lowercase()
 }
 
 /// Addresses are personal: logs do not get them by accident.
