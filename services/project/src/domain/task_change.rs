@@ -40,19 +40,19 @@ pub struct Wish {
 /// New values for fields of a task, each acceptable by itself. `None`: stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
-    /// See [`Task::title`].
+    /// See `Task::title`.
     pub title: Option<String>,
-    /// See [`Task::description`].
+    /// See `Task::description`.
     pub description: Option<String>,
-    /// See [`Task::status`].
+    /// See `Task::status`.
     pub status: Option<Status>,
-    /// See [`Task::priority`].
+    /// See `Task::priority`.
     pub priority: Option<Priority>,
-    /// See [`Task::due_at`].
+    /// See `Task::due_at`.
     pub due_at: Option<Option<Timestamp>>,
-    /// See [`Task::assignee_ids`]; without duplicates.
+    /// See `Task::assignee_ids`; without duplicates.
     pub assignee_ids: Option<Vec<UserId>>,
-    /// See [`Task::labels`]; without duplicates.
+    /// See `Task::labels`; without duplicates.
     pub labels: Option<Vec<LabelName>>,
 }
 
