@@ -127,6 +127,26 @@ pub struct TokenRevoked {
     pub user_id: UserId,
 }
 
+/// A user closed their account for good. Every service erases what it holds about the person and says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserDeleted {
+    /// Who.
+    pub user_id: UserId,
+    /// When.
+    pub deleted_at: Timestamp,
+    /// Version of the user after this event.
+    pub version: i64,
+}
+
+/// Every service has erased what it held about a closed account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UserErased {
+    /// Who.
+    pub user_id: UserId,
+    /// When the last service was done.
+    pub erased_at: Timestamp,
+}
+
 events! { Auth:
     UserRegistered = "user.registered.v1" by user_id;
     UserUpdated = "user.updated.v1" by user_id;
@@ -137,4 +157,6 @@ events! { Auth:
     SessionRevoked = "session.revoked.v1" by session_id;
     TokenCreated = "token.created.v1" by token_id;
     TokenRevoked = "token.revoked.v1" by token_id;
+    UserDeleted = "user.deleted.v1" by user_id;
+    UserErased = "user.erased.v1" by user_id;
 }

@@ -14,11 +14,22 @@ pub enum Topic {
     Notification,
     /// `gateway.events`
     Gateway,
+    /// `billing.events`
+    Billing,
+    /// `analytics.events`
+    Analytics,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Topic; 4] = [Topic::Auth, Topic::Project, Topic::Notification, Topic::Gateway];
+    pub const ALL: [Topic; 6] = [
+        Topic::Auth,
+        Topic::Project,
+        Topic::Notification,
+        Topic::Gateway,
+        Topic::Billing,
+        Topic::Analytics,
+    ];
 
     /// The name on the broker.
     pub const fn name(self) -> &'static str {
@@ -27,6 +38,8 @@ impl Topic {
             Topic::Project => "project.events",
             Topic::Notification => "notification.events",
             Topic::Gateway => "gateway.events",
+            Topic::Billing => "billing.events",
+            Topic::Analytics => "analytics.events",
         }
     }
 
@@ -37,6 +50,8 @@ impl Topic {
             Topic::Project => "project",
             Topic::Notification => "notification",
             Topic::Gateway => "gateway",
+            Topic::Billing => "billing",
+            Topic::Analytics => "analytics",
         }
     }
 }
@@ -110,6 +125,8 @@ pub fn catalogue() -> Vec<EventKind> {
         crate::project::EVENTS,
         crate::notification::EVENTS,
         crate::gateway::EVENTS,
+        crate::billing::EVENTS,
+        crate::analytics::EVENTS,
     ]
     .concat()
 }

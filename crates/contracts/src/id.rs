@@ -151,6 +151,24 @@ ids! {
     MailId = "eml";
     /// A dead letter: an event that a consumer could not handle.
     DeadLetterId = "dlq";
+    /// An order of a plan, from its acceptance at the gateway to its outcome.
+    OrderId = "ord";
+    /// An account's subscription to a plan.
+    SubscriptionId = "sub";
+    /// An invoice.
+    InvoiceId = "ivc";
+    /// A credit note on an invoice.
+    CreditNoteId = "crn";
+    /// A payment of an invoice, with all its attempts.
+    PaymentId = "pay";
+    /// An endpoint that receives webhooks.
+    WebhookId = "whk";
+    /// A delivery of one message to one target outside.
+    DeliveryId = "dlv";
+    /// An import of tasks into a new project.
+    ImportId = "imp";
+    /// A weekly report.
+    ReportId = "rep";
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! Types live here only, one module a publisher. A consumer depends on this crate, never on another service.
 
+pub mod analytics;
 pub mod auth;
+pub mod billing;
 pub mod consumers;
 pub mod envelope;
 pub mod event;

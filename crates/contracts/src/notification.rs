@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     event::events,
-    id::{CommentId, NotificationId, ProjectId, TaskId, UserId},
+    id::{CommentId, NotificationId, ProjectId, TaskId, UserId, WebhookId},
 };
 
 /// A user has a new notification.
@@ -49,7 +49,33 @@ pub struct NotificationRead {
     pub unread_count: u64,
 }
 
+/// A webhook endpoint was shut because it failed for too long; its owner is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WebhookDisabled {
+    /// Which endpoint.
+    pub webhook_id: WebhookId,
+    /// Whose.
+    pub user_id: UserId,
+    /// Its address, without credentials or query.
+    pub url: String,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// When.
+    pub disabled_at: Timestamp,
+}
+
+/// The notification service holds nothing of a closed account any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotificationErased {
+    /// Whose account.
+    pub user_id: UserId,
+    /// When.
+    pub erased_at: Timestamp,
+}
+
 events! { Notification:
     NotificationCreated = "notification.created.v1" by user_id;
     NotificationRead = "notification.read.v1" by user_id;
+    WebhookDisabled = "webhook.disabled.v1" by webhook_id;
+    NotificationErased = "erasure.notification_completed.v1" by user_id;
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     event::events,
-    id::{CommentId, InvitationId, ProjectId, TaskId, UserId},
+    id::{CommentId, ImportId, InvitationId, ProjectId, TaskId, UserId},
 };
 
 /// A project as its members see it. `version` rises by one with each change of the project.
@@ -301,6 +301,38 @@ pub struct CommentDeleted {
     pub version: i64,
 }
 
+/// An import went on: published at its start, now and then on the way, and at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ImportProgressed {
+    /// Which import.
+    pub import_id: ImportId,
+    /// Who asked for it.
+    pub user_id: UserId,
+    /// The project that it fills; absent for a dry run.
+    pub project_id: Option<ProjectId>,
+    /// `running`, `completed` or `failed`.
+    pub status: String,
+    /// Rows read so far.
+    pub rows_read: u64,
+    /// Tasks created so far.
+    pub created: u64,
+    /// Rows that were there already.
+    pub skipped: u64,
+    /// Rows that could not be taken.
+    pub rejected: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The project service holds nothing personal of a closed account any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProjectErased {
+    /// Whose account.
+    pub user_id: UserId,
+    /// When.
+    pub erased_at: Timestamp,
+}
+
 events! { Project:
     ProjectCreated = "project.created.v1" by project_id;
     ProjectUpdated = "project.updated.v1" by project_id;
@@ -318,4 +350,6 @@ events! { Project:
     CommentCreated = "comment.created.v1" by comment_id;
     CommentUpdated = "comment.updated.v1" by comment_id;
     CommentDeleted = "comment.deleted.v1" by comment_id;
+    ImportProgressed = "import.progressed.v1" by import_id;
+    ProjectErased = "erasure.project_completed.v1" by user_id;
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use contracts::{Event, Timestamp, auth::*, gateway::*, id::*, notification::*, project::*};
+use contracts::{Event, Timestamp, analytics::*, auth::*, billing::*, gateway::*, id::*, notification::*, project::*};
 use serde_json::Value;
 
 /// An event as it travels.
@@ -262,5 +262,194 @@ pub(crate) fn all() -> Vec<Example> {
             policy: "client".to_owned(),
             throttled_at: moment(),
         }),
+        of(&UserDeleted {
+            user_id: grace,
+            deleted_at: moment(),
+            version: 6,
+        }),
+        of(&UserErased {
+            user_id: grace,
+            erased_at: moment(),
+        }),
+        of(&ImportProgressed {
+            import_id: id("imp_01k9z3v4b2c6d8f0g1h3j5k7mn"),
+            user_id: ada,
+            project_id: Some(project_id),
+            status: "running".to_owned(),
+            rows_read: 500,
+            created: 490,
+            skipped: 8,
+            rejected: 2,
+            at: moment(),
+        }),
+        of(&WebhookDisabled {
+            webhook_id: id("whk_01k9z3v5c3d7e9g1h2j4k6m8np"),
+            user_id: ada,
+            url: "https://example.com/hooks".to_owned(),
+            reason: "No delivery succeeded for five days.".to_owned(),
+            disabled_at: moment(),
+        }),
+        of(&MilestoneReached {
+            project_id,
+            project_name: "Apollo".to_owned(),
+            measure: "tasks_completed".to_owned(),
+            value: 100,
+            member_ids: vec![ada, grace],
+            reached_at: moment(),
+        }),
+        of(&ReportGenerated {
+            report_id: id("rep_01k9z3v6d4e8f0h2j3k5m7n9pq"),
+            user_id: ada,
+            from: at("2026-02-23T00:00:00Z"),
+            to: at("2026-03-02T00:00:00Z"),
+            tasks_completed: 12,
+            tasks_created: 9,
+            comments: 31,
+            overdue: 1,
+        }),
+    ]
+    .into_iter()
+    .chain(billing(ada))
+    .chain(erasures(grace))
+    .collect()
+}
+
+/// Ada orders three seats of the team plan and pays.
+fn billing(ada: UserId) -> Vec<Example> {
+    let order_id: OrderId = id("ord_01k9z3v1a2b4c6d8e0f2g4h6jk");
+    let subscription_id: SubscriptionId = id("sub_01k9z3v1b3c5d7e9f1g3h5j7km");
+    let invoice_id: InvoiceId = id("ivc_01k9z3v1c4d6e8f0g2h4j6k8mn");
+    let payment_id: PaymentId = id("pay_01k9z3v1d5e7f9g1h3j5k7m9np");
+    let limits = PlanLimits {
+        projects: Some(100),
+        members: Some(50),
+        tasks: None,
+        requests_per_minute: Some(6000),
+    };
+    let (plan, currency, number) = ("team".to_owned(), "EUR".to_owned(), "CTH-2026-000042".to_owned());
+    vec![
+        of(&PlanPublished {
+            plan: plan.clone(),
+            title: "Team".to_owned(),
+            limits,
+            prices: vec![SeatPrice {
+                interval: "month".to_owned(),
+                currency: currency.clone(),
+                amount_minor: 900,
+            }],
+            orderable: true,
+            catalogue_version: 1,
+        }),
+        of(&OrderRequested {
+            order_id,
+            user_id: ada,
+            plan: plan.clone(),
+            seats: 3,
+            interval: "month".to_owned(),
+            currency: None,
+            requested_at: moment(),
+        }),
+        of(&OrderCompleted {
+            order_id,
+            user_id: ada,
+            subscription_id,
+            plan: plan.clone(),
+            seats: 3,
+            invoice_id: Some(invoice_id),
+            completed_at: moment(),
+        }),
+        of(&OrderFailed {
+            order_id,
+            user_id: ada,
+            plan: plan.clone(),
+            reason: "payment_declined".to_owned(),
+            detail: "The card was declined: use another one and order again.".to_owned(),
+            failed_at: moment(),
+        }),
+        of(&SubscriptionUpdated {
+            user_id: ada,
+            subscription: SubscriptionSnapshot {
+                subscription_id,
+                user_id: ada,
+                plan: plan.clone(),
+                status: "active".to_owned(),
+                seats: 3,
+                interval: "month".to_owned(),
+                limits,
+                mrr_minor: 2700,
+                currency: currency.clone(),
+                period_end: Some(at("2026-04-01T12:00:00.25Z")),
+                cancel_at_period_end: false,
+                version: 2,
+            },
+            change: "activated".to_owned(),
+            changed_at: moment(),
+        }),
+        of(&InvoiceIssued {
+            invoice_id,
+            user_id: ada,
+            number: number.clone(),
+            currency: currency.clone(),
+            total_minor: 3213,
+            tax_minor: 513,
+            issued_at: moment(),
+            due_at: at("2026-03-15T12:00:00.25Z"),
+        }),
+        of(&InvoicePaid {
+            invoice_id,
+            user_id: ada,
+            number,
+            currency: currency.clone(),
+            total_minor: 3213,
+            paid_at: moment(),
+        }),
+        of(&InvoiceCredited {
+            credit_note_id: id("crn_01k9z3v1e6f8g0h2j4k6m8n0pq"),
+            invoice_id,
+            user_id: ada,
+            number: "CTH-C-2026-000003".to_owned(),
+            currency: currency.clone(),
+            total_minor: 1071,
+            issued_at: moment(),
+        }),
+        of(&PaymentSucceeded {
+            payment_id,
+            invoice_id,
+            user_id: ada,
+            provider: "stripe".to_owned(),
+            currency,
+            amount_minor: 3213,
+            paid_at: moment(),
+        }),
+        of(&PaymentFailed {
+            payment_id,
+            invoice_id,
+            user_id: ada,
+            reason: "The card was declined.".to_owned(),
+            attempt: 1,
+            next_attempt_at: Some(at("2026-03-02T12:00:00.25Z")),
+            failed_at: moment(),
+        }),
+        of(&UsageThresholdReached {
+            user_id: ada,
+            meter: "projects".to_owned(),
+            percent: 80,
+            used: 80,
+            limit: 100,
+            plan,
+            reached_at: moment(),
+        }),
+    ]
+}
+
+/// Each service tells that it has forgotten Grace.
+fn erasures(grace: UserId) -> Vec<Example> {
+    let (user_id, erased_at) = (grace, moment());
+    vec![
+        of(&GatewayErased { user_id, erased_at }),
+        of(&ProjectErased { user_id, erased_at }),
+        of(&BillingErased { user_id, erased_at }),
+        of(&NotificationErased { user_id, erased_at }),
+        of(&AnalyticsErased { user_id, erased_at }),
     ]
 }
