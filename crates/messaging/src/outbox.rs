@@ -5,9 +5,7 @@
 
 use contracts::{Event, EventId, Timestamp};
 use database::{Db, Tx};
-use sea_orm::{
-    ActiveValue::Set, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement, entity::prelude::*,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement, entity::prelude::*};
 
 use crate::trace::TraceContext;
 
@@ -86,24 +84,30 @@ pub(crate) async fn insert(
     payload: String,
     headers: Option<String>,
 ) -> Result<EventId, DbErr> {
+    // The statement's text is constant, so that it is prepared once: this is the hottest write of every service.
+    const INSERT: &str = "INSERT INTO outbox (event_id, topic, key, shard, event_type, created_at, traceparent, tracestate, \
+         causation_id, headers, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let id = EventId::new();
     let trace = TraceContext::current();
-    let row = ActiveModel {
-        event_id: Set(id),
-        topic: Set(topic.to_owned()),
-        shard: Set(shard(&key)),
-        key: Set(key),
-        event_type: Set(event_type.to_owned()),
-        created_at: Set(Timestamp::now()),
-        traceparent: Set(trace.traceparent),
-        tracestate: Set(trace.tracestate),
-        causation_id: Set(CAUSE.try_with(|id| *id).ok()),
-        headers: Set(headers),
-        payload: Set(payload),
-        sent_at: Set(None),
-        ..Default::default()
-    };
-    Entity::insert(row).exec_without_returning(tx).await?;
+    let shard = shard(&key);
+    let insert = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        INSERT,
+        [
+            id.into(),
+            topic.into(),
+            key.into(),
+            shard.into(),
+            event_type.into(),
+            Timestamp::now().into(),
+            trace.traceparent.into(),
+            trace.tracestate.into(),
+            CAUSE.try_with(|id| *id).ok().into(),
+            headers.into(),
+            payload.into(),
+        ],
+    );
+    tx.execute_raw(insert).await?;
     Ok(id)
 }
 

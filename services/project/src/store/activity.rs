@@ -6,35 +6,8 @@ use contracts::{
     Timestamp,
     id::{ActivityId, ProjectId, UserId},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QueryResult, Statement, entity::prelude::*};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use serde_json::Value;
-
-/// A row of `activity`.
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "activity")]
-pub struct Model {
-    /// Which entry; sorts by time.
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub id: ActivityId,
-    /// In which project.
-    pub project_id: ProjectId,
-    /// Who did it.
-    pub actor_id: UserId,
-    /// What was done: `task.created`.
-    pub kind: String,
-    /// Id of what it was done to.
-    pub subject_id: String,
-    /// What to show without looking anything up, a JSON object.
-    pub data: String,
-    /// When.
-    pub created_at: Timestamp,
-}
-
-/// None: rows name each other by id alone.
-#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
 
 /// Adds an entry: `actor` did `kind` (`task.created`) to `subject`; `data` is a JSON object to show.
 ///
@@ -49,16 +22,20 @@ pub async fn record_activity(
     data: Value,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let row = ActiveModel {
-        id: Set(ActivityId::new()),
-        project_id: Set(project),
-        actor_id: Set(actor),
-        kind: Set(kind.to_owned()),
-        subject_id: Set(subject.to_owned()),
-        data: Set(data.to_string()),
-        created_at: Set(now),
-    };
-    Entity::insert(row).exec_without_returning(tx).await?;
+    let insert = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "INSERT INTO activity (id, project_id, actor_id, kind, subject_id, data, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            ActivityId::new().into(),
+            project.into(),
+            actor.into(),
+            kind.into(),
+            subject.into(),
+            data.to_string().into(),
+            now.into(),
+        ],
+    );
+    tx.execute_raw(insert).await?;
     Ok(())
 }
 
