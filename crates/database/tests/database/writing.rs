@@ -192,7 +192,8 @@ async fn a_write_that_panics_is_rolled_back_and_the_next_one_works() {
     assert_eq!(words(&db).await, ["beside", "next"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: all writes are queued before the committer can be, so they are one group.
+#[tokio::test]
 async fn a_commit_that_fails_fails_every_write_of_its_group() {
     let database = TestDatabase::sqlite().await;
     let db = database.db();
@@ -229,7 +230,8 @@ async fn a_commit_that_fails_fails_every_write_of_its_group() {
     assert_eq!(words(&db).await, ["next"], "the next group is not affected");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: all writes are queued before the committer can be, so they are one group.
+#[tokio::test]
 async fn a_transaction_that_sqlite_ended_by_itself_fails_its_group_and_the_next_begins_anew() {
     let database = TestDatabase::sqlite().await;
     let db = database.db();

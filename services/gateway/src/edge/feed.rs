@@ -116,15 +116,16 @@ impl Feed {
     async fn begin(&mut self) -> Result<Option<Bytes>, DbErr> {
         let hub = &self.parts.hub;
         let hello = |seq: i64| Bytes::from(format!("retry: {}\nid: {seq}\n\n", retry_hint()));
+        let (first, last) = stream_event::bounds(self.parts.db.read()).await?;
         let Some(resumed) = self.resumed else {
-            self.cursor = self.take_seat().await?;
+            // What has committed is the past, also what the tail has not handed over yet.
+            self.cursor = self.take_seat().await?.max(last);
             self.phase = Phase::Live;
             return Ok(Some(hello(self.cursor)));
         };
-        let (first, last) = stream_event::bounds(self.parts.db.read()).await?;
         // Another replica may have given out numbers that this one has not handed over yet, but not more than there are.
         if resumed > last || resumed < first.saturating_sub(1) {
-            self.cursor = self.take_seat().await?;
+            self.cursor = self.take_seat().await?.max(last);
             self.phase = Phase::Live;
             let reset = format!(
                 "retry: {}\nid: {}\nevent: reset\ndata: {{\"reason\":\"too_old\"}}\n\n",
