@@ -32,6 +32,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "comment.deleted.v1",
             "notification.created.v1",
             "notification.read.v1",
+            "plan.published.v1",
+            "order.completed.v1",
+            "order.failed.v1",
+            "subscription.updated.v1",
         ],
     ),
     (
@@ -41,8 +45,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "user.updated.v1",
             "user.disabled.v1",
             "user.enabled.v1",
+            "subscription.updated.v1",
         ],
     ),
+    ("auth", &["subscription.updated.v1"]),
     (
         "notification",
         &[

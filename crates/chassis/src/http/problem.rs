@@ -62,6 +62,7 @@ struct More {
     headers: Vec<(header::HeaderName, header::HeaderValue)>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     pattern: Option<PathPattern>,
+    members: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What is on the wire.
@@ -87,6 +88,10 @@ struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[oai(skip_serializing_if_is_none)]
     trace_id: Option<String>,
+    /// What this kind of problem says beside that (RFC 9457, 3.2).
+    #[serde(flatten)]
+    #[oai(skip)]
+    members: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Problem {
@@ -179,6 +184,13 @@ impl Problem {
         self
     }
 
+    /// Adds a member of its own to the body, for programs (RFC 9457, 3.2): not one of the standard names.
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.more.members.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(mut self, name: header::HeaderName, value: impl TryInto<header::HeaderValue>) -> Self {
@@ -217,6 +229,7 @@ impl Problem {
             detail: self.detail.to_string(),
             errors: self.more.errors.clone(),
             trace_id,
+            members: self.more.members.clone(),
         };
         let text = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::builder()

@@ -42,6 +42,9 @@ pub struct Invitation {
     pub invited_by: String,
     /// When.
     pub created_at: String,
+    /// Why whoever registered the address is not a member yet; null while there is no account with it. They become one when
+    /// the plan of the project's account allows it.
+    pub held_back: Option<String>,
 }
 
 impl Example for Invitation {
@@ -52,6 +55,7 @@ impl Example for Invitation {
             role: Role::Member,
             invited_by: "usr_01k9xqt0vte0mbgkz9hm4rvw3e".to_owned(),
             created_at: "2026-11-13T09:30:00Z".to_owned(),
+            held_back: None,
         }
     }
 }
@@ -64,6 +68,7 @@ impl From<invitation::Invitation> for Invitation {
             role: invitation.role.into(),
             invited_by: invitation.invited_by.to_string(),
             created_at: invitation.created_at.to_string(),
+            held_back: invitation.held_back,
         }
     }
 }

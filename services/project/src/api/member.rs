@@ -191,6 +191,7 @@ impl From<MemberError> for Problem {
             MemberError::TooManyInvitations(_) => Problem::conflict("too-many-invitations", text),
             MemberError::AccountDisabled => Problem::conflict("account-disabled", text),
             MemberError::Precondition(problem) => problem,
+            MemberError::Quota(error) => error.into(),
             MemberError::Key(error) => error.into(),
             MemberError::Store(_) => Problem::internal(error),
         }
@@ -239,7 +240,12 @@ impl MemberApi {
                 may_decide_about(asking.role, invite.role)?;
                 let answer = match store::user::by_address(tx, invite.address.key()).await? {
                     Some(user) if user.disabled => return Err(MemberError::AccountDisabled),
-                    Some(user) => self.join(tx, &asking, user.id, invite.role).await?,
+                    Some(user) => {
+                        let member = self.join(tx, &asking, user.id, invite.role).await?;
+                        // One that was held back, when the account had no room.
+                        store::invitation::delete_of(tx, asking.project.id, invite.address.key()).await?;
+                        member
+                    }
                     None => self.invite(tx, &asking, &invite).await?,
                 };
                 if let Some(key) = &key {
@@ -409,6 +415,10 @@ async fn find(tx: &Tx, asking: &Asking, user: &str) -> Result<member::Membership
 impl MemberApi {
     async fn join(&self, tx: &Tx, asking: &Asking, user: UserId, role: ProjectRole) -> Result<Member, MemberError> {
         let (project, now) = (&asking.project, self.clock.now());
+        if store::member::find(tx, project.id, user).await?.is_some() {
+            return Err(MemberError::AlreadyMember);
+        }
+        store::quota::room_for(tx, project.created_by, user).await?;
         let added = store::member::add(tx, project.id, user, role, now).await?;
         let member = added.ok_or(MemberError::AlreadyMember)?;
         let (subject, data) = (user.to_string(), json!({ "role": role.name() }));

@@ -8,6 +8,7 @@ pub mod invitation;
 pub mod label;
 pub mod member;
 pub mod project;
+pub mod quota;
 pub mod search;
 pub mod task;
 pub mod task_answer;

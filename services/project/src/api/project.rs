@@ -25,6 +25,7 @@ use crate::{
     domain::{
         member::Membership,
         project::{self, ProjectChange, ProjectDraft, ProjectError},
+        quota::Meter,
     },
     store::{self, access, activity::record_activity},
 };
@@ -140,6 +141,7 @@ impl From<ProjectError> for Problem {
         match error {
             ProjectError::Access(error) => error.into(),
             ProjectError::Precondition(problem) => problem,
+            ProjectError::Quota(error) => error.into(),
             ProjectError::Key(error) => error.into(),
             ProjectError::Store(_) => Problem::internal(error),
         }
@@ -182,6 +184,7 @@ impl ProjectApi {
                 {
                     return Ok(earlier);
                 }
+                store::quota::room(tx, caller.user, Meter::Projects, 1).await?;
                 let (project, created) = draft.create(caller.user, now);
                 let owner = Membership::first_owner(caller.user, now);
                 store::project::insert(tx, &project).await?;

@@ -189,6 +189,7 @@ impl From<TaskError> for Problem {
             TaskError::Access(error) => error.into(),
             TaskError::Invalid(errors) => Problem::invalid(errors),
             TaskError::Precondition(problem) => problem,
+            TaskError::Quota(error) => error.into(),
             TaskError::Key(error) => error.into(),
             TaskError::Store(_) => Problem::internal(error),
         }
@@ -237,8 +238,8 @@ impl TaskApi {
                 {
                     return Ok(earlier);
                 }
-                let member = access::project(tx, &caller, &id.0, ProjectRole::Member).await?;
-                let answer = Task::from(store::task::create(tx, member.project.id, change, caller.user, now).await?);
+                let room = access::project_with_room(tx, &caller, &id.0).await?;
+                let answer = Task::from(store::task::create(tx, &room, change, now).await?);
                 if let Some(key) = &key {
                     key.record(tx, &answer).await?;
                 }

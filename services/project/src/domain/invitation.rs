@@ -71,6 +71,8 @@ pub struct Invitation {
     pub invited_by: UserId,
     /// When.
     pub created_at: Timestamp,
+    /// Why it did not become a membership when its address registered; absent while it waits for the account.
+    pub held_back: Option<String>,
 }
 
 impl Invitation {
@@ -89,6 +91,7 @@ impl Invitation {
             role,
             invited_by: actor,
             created_at: now,
+            held_back: None,
         };
         let event = MemberInvited {
             invitation_id: invitation.id,

@@ -13,7 +13,7 @@ use contracts::{
 use identity::ProjectRole;
 use sea_orm::DbErr;
 
-use super::{access::AccessError, invitation::Address, project::Project};
+use super::{access::AccessError, invitation::Address, project::Project, quota::QuotaError};
 
 /// Somebody's place in a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,9 @@ pub enum MemberError {
     /// Another version was expected.
     #[error(transparent)]
     Precondition(#[from] Problem),
+    /// The plan allows no more.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     /// The idempotency key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),

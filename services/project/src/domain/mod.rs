@@ -8,6 +8,7 @@ pub mod label;
 pub mod member;
 pub mod position;
 pub mod project;
+pub mod quota;
 pub mod search;
 pub mod task;
 pub mod task_change;

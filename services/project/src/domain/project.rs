@@ -8,7 +8,7 @@ use contracts::{
 };
 use sea_orm::DbErr;
 
-use super::{access::AccessError, text};
+use super::{access::AccessError, quota::QuotaError, text};
 
 /// Characters of a name at most.
 pub const NAME_MAX: usize = 100;
@@ -45,6 +45,9 @@ pub enum ProjectError {
     /// Another version was expected.
     #[error(transparent)]
     Precondition(#[from] Problem),
+    /// The plan allows no more.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     /// The idempotency key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),

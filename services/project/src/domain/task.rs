@@ -9,7 +9,7 @@ use contracts::{
 use sea_orm::DbErr;
 use serde::{Serialize, Serializer};
 
-use super::{access::AccessError, position::Position, task_change::Change};
+use super::{access::AccessError, position::Position, quota::QuotaError, task_change::Change};
 
 /// How far a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -279,6 +279,9 @@ pub enum TaskError {
     /// Another version was expected.
     #[error(transparent)]
     Precondition(#[from] Problem),
+    /// The plan allows no more.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     /// The key was used for something else.
     #[error(transparent)]
     Key(#[from] KeyError),

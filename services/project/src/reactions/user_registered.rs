@@ -1,14 +1,22 @@
-//! `user.registered`: the directory learns the user, and the invitations of their address become memberships.
+//! `user.registered`: the directory learns the user, and the invitations of their address become memberships, as far as the
+//! plans of the projects' accounts allow.
 
 use async_trait::async_trait;
 use chassis::Clock;
-use contracts::auth::{UserProfile, UserRegistered};
+use contracts::{
+    Timestamp,
+    auth::{UserProfile, UserRegistered},
+    id::UserId,
+};
 use database::Tx;
 use messaging::{Reaction, ReactionError, Received};
 use serde_json::json;
 
 use crate::{
-    domain::{invitation, project::Project},
+    domain::{
+        invitation::{self, Invitation},
+        quota::QuotaError,
+    },
     store,
 };
 
@@ -33,28 +41,42 @@ pub(super) async fn learn(tx: &Tx, user: &UserProfile, clock: &Clock) -> Result<
     if !store::user::learn_profile(tx, user).await? {
         return Ok(());
     }
-    let now = clock.now();
-    for invitation in store::invitation::take_all(tx, &address).await? {
-        // Deleted under us: its invitations went with it.
-        let Some(project) = store::project::find(tx, invitation.project_id).await? else {
-            continue;
-        };
-        join(tx, &project, user, &invitation, now).await?;
+    for invitation in store::invitation::of_address(tx, &address).await? {
+        accept(tx, user.user_id, &invitation, clock.now()).await?;
     }
     Ok(())
 }
 
-async fn join(
+/// Makes the invitation a membership of `user`, who has its address. When the account of the project has no room, it stays
+/// with the reason. The caller holds the lock of the address.
+pub(super) async fn accept(
     tx: &Tx,
-    project: &Project,
-    user: &UserProfile,
-    invitation: &invitation::Invitation,
-    now: contracts::Timestamp,
+    user: UserId,
+    invitation: &Invitation,
+    now: Timestamp,
 ) -> Result<(), ReactionError> {
-    let added = store::member::add(tx, project.id, user.user_id, invitation.role, now).await?;
+    // Deleted under us: its invitations went with it.
+    let Some(project) = store::project::find(tx, invitation.project_id).await? else {
+        return Ok(());
+    };
     // A member already, by another way: their role stays.
+    let member = store::member::find(tx, project.id, user).await?.is_some();
+    if !member {
+        match store::quota::room_for(tx, project.created_by, user).await {
+            Ok(()) => {}
+            Err(QuotaError::Exceeded(exceeded)) => {
+                return Ok(store::invitation::hold_back(tx, invitation.id, &exceeded.to_string()).await?);
+            }
+            Err(QuotaError::Store(error)) => return Err(error.into()),
+        }
+    }
+    // Nobody withdrew it meanwhile.
+    if !store::invitation::delete(tx, invitation.id).await? || member {
+        return Ok(());
+    }
+    let added = store::member::add(tx, project.id, user, invitation.role, now).await?;
     let Some(member) = added else { return Ok(()) };
-    let subject = user.user_id.to_string();
+    let subject = user.to_string();
     let data = json!({ "role": member.role.name() });
     store::activity::record_activity(
         tx,
@@ -66,6 +88,6 @@ async fn join(
         now,
     )
     .await?;
-    messaging::append(tx, &member.added(project, invitation.invited_by)).await?;
+    messaging::append(tx, &member.added(&project, invitation.invited_by)).await?;
     Ok(())
 }

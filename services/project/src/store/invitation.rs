@@ -5,7 +5,7 @@ use contracts::{
     id::{InvitationId, ProjectId, UserId},
 };
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbErr, PaginatorTrait, QueryOrder, QuerySelect, TryInsertResult,
+    ActiveValue::Set, ConnectionTrait, DbErr, PaginatorTrait, QueryOrder, QuerySelect, Statement, TryInsertResult,
     entity::prelude::*,
 };
 
@@ -30,6 +30,8 @@ pub struct Model {
     pub invited_by: UserId,
     /// When.
     pub created_at: Timestamp,
+    /// Why it did not become a membership when its address registered.
+    pub held_back: Option<String>,
 }
 
 /// None: rows name each other by id alone.
@@ -49,6 +51,7 @@ impl TryFrom<Model> for Invitation {
             role: super::member::role(&row.role)?,
             invited_by: row.invited_by,
             created_at: row.created_at,
+            held_back: row.held_back,
         })
     }
 }
@@ -66,6 +69,7 @@ pub async fn insert(tx: &database::Tx, invitation: &Invitation) -> Result<bool, 
         role: Set(invitation.role.name().to_owned()),
         invited_by: Set(invitation.invited_by),
         created_at: Set(invitation.created_at),
+        held_back: Set(invitation.held_back.clone()),
     };
     let inserted = Entity::insert(row)
         .on_conflict_do_nothing_on([Column::ProjectId, Column::EmailKey])
@@ -126,14 +130,54 @@ pub async fn delete(tx: &database::Tx, invitation: InvitationId) -> Result<bool,
     Ok(Entity::delete_by_id(invitation).exec(tx).await?.rows_affected == 1)
 }
 
-/// Takes all invitations of an address out, to make them memberships.
+/// Removes what may be left of an address's invitation to a project.
 ///
 /// # Errors
 /// The database's.
-pub async fn take_all(tx: &database::Tx, address_key: &str) -> Result<Vec<Invitation>, DbErr> {
-    let rows = Entity::delete_many()
+pub async fn delete_of(tx: &database::Tx, project: ProjectId, address_key: &str) -> Result<(), DbErr> {
+    Entity::delete_many()
+        .filter(Column::ProjectId.eq(project))
         .filter(Column::EmailKey.eq(address_key))
-        .exec_with_returning(tx)
+        .exec(tx)
         .await?;
+    Ok(())
+}
+
+/// All invitations of an address, the oldest first.
+///
+/// # Errors
+/// The database's.
+pub async fn of_address(tx: &database::Tx, address_key: &str) -> Result<Vec<Invitation>, DbErr> {
+    let query = Entity::find()
+        .filter(Column::EmailKey.eq(address_key))
+        .order_by_asc(Column::Id);
+    query.all(tx).await?.into_iter().map(Invitation::try_from).collect()
+}
+
+/// The invitations to projects of `account` that were held back, the oldest first, `limit` at most.
+///
+/// # Errors
+/// The database's.
+pub async fn held_back_by(tx: &database::Tx, account: UserId, limit: u64) -> Result<Vec<Invitation>, DbErr> {
+    let sql = "SELECT i.* FROM invitations i JOIN projects p ON p.id = i.project_id
+               WHERE p.created_by = $1 AND i.held_back IS NOT NULL ORDER BY i.id LIMIT $2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values = [account.into(), limit.into()];
+    let query = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+    let rows = Entity::find().from_raw_sql(query).all(tx).await?;
     rows.into_iter().map(Invitation::try_from).collect()
+}
+
+/// Keeps an invitation that could not become a membership, with the reason.
+///
+/// # Errors
+/// The database's.
+pub async fn hold_back(tx: &database::Tx, invitation: InvitationId, reason: &str) -> Result<(), DbErr> {
+    let row = ActiveModel {
+        id: Set(invitation),
+        held_back: Set(Some(reason.to_owned())),
+        ..Default::default()
+    };
+    Entity::update(row).exec(tx).await?;
+    Ok(())
 }

@@ -11,6 +11,7 @@ pub mod label;
 pub mod member;
 pub mod migrations;
 pub mod project;
+pub mod quota;
 pub mod search;
 pub mod task;
 pub mod task_order;

@@ -17,7 +17,7 @@ use messaging::append;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 use serde_json::json;
 
-use super::{activity::record_activity, json_list, label, member, task_order};
+use super::{access::Room, activity::record_activity, json_list, label, member, task_order};
 use crate::domain::{
     access::AccessError,
     position::Position,
@@ -95,23 +95,21 @@ pub async fn access(
     Ok((task(&row)?, role))
 }
 
-/// Makes a task of `change` at the end of the project.
+/// Makes a task of `change` at the end of the project that has room for it.
 ///
 /// # Errors
 /// [`TaskError::Invalid`] for assignees who are no members and for too many labels; or the database's.
-pub async fn create(
-    tx: &Tx,
-    project: ProjectId,
-    change: Change,
-    actor: UserId,
-    now: Timestamp,
-) -> Result<Task, TaskError> {
+pub async fn create(tx: &Tx, room: &Room, change: Change, now: Timestamp) -> Result<Task, TaskError> {
+    let (project, actor) = (room.member.project.id, room.member.user);
     let change = Change {
         title: Some(change.title.unwrap_or_default()),
         ..change
     };
     let labels = checked_labels(tx, project, &change, "", now).await?;
-    task_order::lock(tx, project).await?;
+    let position = match Position::end(room.last.as_ref()) {
+        Some(position) => position,
+        None => task_order::place(tx, project, None, Destination::End).await?,
+    };
     let mut task = Task {
         id: TaskId::new(),
         project_id: project,
@@ -120,7 +118,7 @@ pub async fn create(
         status: Status::default(),
         priority: Priority::default(),
         due_at: None,
-        position: task_order::place(tx, project, None, Destination::End).await?,
+        position,
         assignee_ids: Vec::new(),
         labels: Vec::new(),
         created_by: actor,

@@ -13,6 +13,7 @@ mod labels;
 mod members;
 mod project_lists;
 mod projects;
+mod quotas;
 mod search;
 mod task_lists;
 mod task_order;
