@@ -416,7 +416,7 @@ async fn a_test_message_can_be_sent_and_a_delivery_sent_again() {
 
 #[tokio::test]
 async fn a_webhook_is_changed_by_version_and_goes_with_all_that_was_sent() {
-    let (app, ada, target, webhook, world) = hooked(&[]).await;
+    let (app, ada, target, webhook, world) = hooked(&["task.*"]).await;
     app.deliver(&world.assigned(ada.id, UserId::new(), 2)).await;
     app.step_workers().await;
     let change = |tag: &'static str, body: Value| {
@@ -483,7 +483,7 @@ async fn a_request_sent_twice_makes_one_webhook_with_one_secret_and_nobody_has_t
 
 #[tokio::test]
 async fn nobody_sees_or_touches_what_is_somebody_elses() {
-    let (app, ada, target, webhook, world) = hooked(&[]).await;
+    let (app, ada, target, webhook, world) = hooked(&["task.*"]).await;
     app.deliver(&world.assigned(ada.id, UserId::new(), 2)).await;
     app.step_workers().await;
     let delivery = delivery(&ada, &webhook).await;
