@@ -250,6 +250,8 @@ fn prefix(collection: &str) -> &'static str {
         "sessions" => "ses",
         "tokens" => "pat",
         "notifications" => "ntf",
+        "webhooks" => "whk",
+        "deliveries" => "dlv",
         _ => "usr",
     }
 }

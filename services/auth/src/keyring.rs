@@ -25,11 +25,11 @@ use jsonwebtoken::{
     },
 };
 use sea_orm::DbErr;
+use seal::{Seal, SealError};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     domain::key::{Schedule, Span},
-    seal::{Seal, SealError},
     settings::AuthSettings,
     store,
 };

@@ -5,7 +5,6 @@ pub mod commands;
 pub mod domain;
 pub mod keyring;
 pub mod metrics;
-pub mod seal;
 pub mod settings;
 pub mod state;
 pub mod store;
@@ -17,11 +16,13 @@ use async_trait::async_trait;
 use chassis::{Api, Assembly, Boot, Desk, Service};
 use database::MigrationTrait;
 use identity::ServiceSecret;
+use mail::Transport;
 use messaging::{
     Reactions,
     worker::{Pace, Worker},
 };
 use poem::{EndpointExt, middleware::AddData};
+use seal::Seal;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
@@ -33,10 +34,9 @@ use crate::{
     domain::password::Hasher,
     keyring::Keyring,
     metrics::Metrics,
-    seal::Seal,
     settings::AuthSettings,
     state::State,
-    workers::{Janitor, KeyKeeper, Mailer, Transport},
+    workers::{Janitor, KeyKeeper, Mailer},
 };
 
 /// The service.
@@ -86,14 +86,14 @@ impl Service for Auth {
     async fn assemble(boot: &mut Boot<AuthSettings>) -> anyhow::Result<Assembly> {
         let settings = boot.settings.clone();
         let (db, clock) = (boot.db.clone(), boot.clock.clone());
-        let seal = Arc::new(Seal::new(settings.master_key.expose_secret())?);
+        let seal = Arc::new(Seal::new(settings::MASTER_KEY, settings.master_key.expose_secret())?);
         let keyring = Keyring::open(db.clone(), clock.clone(), Arc::clone(&seal), &settings).await?;
         let mailer = Mailer {
             db: db.clone(),
             clock: clock.clone(),
             delivery: settings.mail,
             public_url: settings.public_url.clone(),
-            transport: Transport::new(&settings)?,
+            transport: Transport::new(&settings.mail_route, &settings.mail_from)?,
             bell: Arc::new(Notify::new()),
             metrics: Metrics::new(&mut boot.metrics),
         };

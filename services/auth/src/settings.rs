@@ -1,13 +1,14 @@
 //! What can be set beside what every service has.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use chassis::{Settings, Source};
+use mail::Route;
+use seal::Seal;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{
-    domain::{key::Schedule, mail::Delivery, password::Cost, session::Lifetime, throttle::Policy, token::Limits},
-    seal::Seal,
+use crate::domain::{
+    key::Schedule, mail::Delivery, password::Cost, session::Lifetime, throttle::Policy, token::Limits,
 };
 
 /// Settings of auth.
@@ -42,26 +43,23 @@ pub struct AuthSettings {
     /// Delivery of mails.
     pub mail: Delivery,
     /// How mails are sent.
-    pub mail_transport: MailTransport,
+    pub mail_route: Route,
     /// Their sender.
     pub mail_from: String,
 }
 
-/// How mails are sent.
-#[derive(Debug, Clone)]
-pub enum MailTransport {
-    /// To a server; the URL may hold a password.
-    Smtp(SecretString),
-    /// Into a folder, a file each.
-    Folder(PathBuf),
-}
+/// The setting of the key that seals signing keys.
+pub const MASTER_KEY: &str = "auth.master_key";
 
 impl Settings for AuthSettings {
     const DEFAULTS: &'static str = include_str!("defaults.toml");
 
     fn parse(source: &mut Source<'_>) -> Option<Self> {
-        let master_key = source.secret("auth.master_key");
-        if let Some(Err(error)) = master_key.as_ref().map(|key| Seal::new(key.expose_secret())) {
+        let master_key = source.secret(MASTER_KEY);
+        if let Some(Err(error)) = master_key
+            .as_ref()
+            .map(|key| Seal::new(MASTER_KEY, key.expose_secret()))
+        {
             source.reject(error.to_string());
         }
         let public_url = web_address(source, "auth.public_url");
@@ -85,12 +83,10 @@ impl Settings for AuthSettings {
         let (account, network) = policies(source);
         let known_network = source.seconds("auth.known_network_s");
         let tokens = limits(source);
-        let mail = delivery(source);
-        let mail_transport = transport(source);
+        let delivery = delivery(source);
+        let mail_route = route(source);
         let mail_from: Option<String> = source.take("auth.mail_from");
-        let sender = mail_from
-            .as_deref()
-            .is_none_or(|from| from.parse::<lettre::message::Mailbox>().is_ok());
+        let sender = mail_from.as_deref().is_none_or(mail::is_sender);
         source.require(
             sender,
             "auth.mail_from must be like: CloudTaskHub <no-reply@example.com>",
@@ -110,8 +106,8 @@ impl Settings for AuthSettings {
             network: network?,
             known_network: known_network?,
             tokens: tokens?,
-            mail: mail?,
-            mail_transport: mail_transport?,
+            mail: delivery?,
+            mail_route: mail_route?,
             mail_from: mail_from?,
         })
     }
@@ -274,22 +270,12 @@ fn delivery(source: &mut Source<'_>) -> Option<Delivery> {
     })
 }
 
-fn transport(source: &mut Source<'_>) -> Option<MailTransport> {
+fn route(source: &mut Source<'_>) -> Option<Route> {
     let url: String = source.take("auth.mail_url")?;
-    if url.starts_with("smtp://") || url.starts_with("smtps://") {
-        let valid = lettre::AsyncSmtpTransport::<lettre::Tokio1Executor>::from_url(&url).is_ok();
-        source.require(
-            valid,
-            "auth.mail_url must be like smtps://user:password@mail.example.com:465",
-        );
-        return Some(MailTransport::Smtp(url.into()));
-    }
-    match url.strip_prefix("file://") {
-        Some(path) if path.starts_with('/') => Some(MailTransport::Folder(PathBuf::from(path))),
-        _ => {
-            source.reject(
-                "auth.mail_url must say how mails are sent: smtp(s)://user:password@host:port, or file:///absolute/folder",
-            );
+    match url.parse() {
+        Ok(route) => Some(route),
+        Err(error) => {
+            source.reject(format!("auth.mail_url {error}"));
             None
         }
     }

@@ -7,7 +7,9 @@ use database::Db;
 use identity::Verifier;
 use tokio::sync::Notify;
 
-use crate::{domain::password::Hasher, keyring::Keyring, metrics::Metrics, seal::Seal, settings::AuthSettings};
+use seal::Seal;
+
+use crate::{domain::password::Hasher, keyring::Keyring, metrics::Metrics, settings::AuthSettings};
 
 /// What every handler has at hand.
 pub struct State {

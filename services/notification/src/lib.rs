@@ -1,23 +1,39 @@
-//! notification: tells users what concerns them, in an inbox and by events.
+//! notification: tells users what concerns them, in an inbox, by events, and outside of the house.
 //!
 //! What becomes of notifications about what is gone: they stay, with their titles, so that an inbox does not change under
 //! its owner and a badge moves only when something is read. What goes is the text of comments: as soon as the comment, its
 //! task, its project or the reader's membership is gone, excerpts are blanked.
+//!
+//! What leaves the house is a delivery with a state machine of its own ([`domain::delivery`]): a reaction only writes it
+//! down, a worker ([`outbound`]) makes the attempts.
 
 pub mod api;
 pub mod domain;
+pub mod metrics;
+pub mod outbound;
 pub mod reactions;
 pub mod retention;
+pub mod secrets;
 pub mod settings;
 pub mod store;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chassis::{Assembly, Boot, Service, worker::Pace};
 use database::MigrationTrait;
+use seal::Seal;
+use secrecy::ExposeSecret;
+
+use crate::{
+    metrics::Metrics,
+    outbound::{Channels, Dispatcher, Guard, Http, SystemLookup},
+    secrets::Secrets,
+};
 
 /// Between two looks for what is too old, by whole days.
 const JANITOR_PAUSE: Duration = Duration::from_secs(3600);
+/// Between two looks for deliveries that are due, beside being told of new ones.
+const DELIVERIES_PAUSE: Duration = Duration::from_millis(500);
 
 /// The service.
 pub struct Notification;
@@ -36,14 +52,27 @@ impl Service for Notification {
     }
 
     async fn assemble(boot: &mut Boot<Self::Settings>) -> anyhow::Result<Assembly> {
-        let (db, clock) = (boot.db.clone(), boot.clock.clone());
+        let (db, clock, settings) = (boot.db.clone(), boot.clock.clone(), boot.settings.clone());
+        let seal = Seal::new(settings::MASTER_KEY, settings.master_key.expose_secret())?;
+        let secrets = Arc::new(Secrets::new(seal));
+        let guard = Guard::new(SystemLookup, settings.webhooks.allow_private);
+        let channels = Channels {
+            http: Http::new(guard, settings.webhooks.limits)?,
+            secrets: Arc::clone(&secrets),
+            patience: settings.webhooks.patience,
+        };
+        let metrics = Metrics::new(&mut boot.metrics);
+        let dispatcher = Dispatcher::new(db.clone(), clock.clone(), settings.room, channels, metrics);
         Ok(Assembly {
-            api: api::new(&db, &clock),
+            api: api::new(&db, &clock, &secrets, settings.webhooks.allow_private),
             reactions: reactions::all(&clock),
-            workers: vec![(
-                Box::new(retention::Retention::new(db, clock, boot.settings.clone())),
-                Pace::every(JANITOR_PAUSE),
-            )],
+            workers: vec![
+                (Box::new(dispatcher), Pace::every(DELIVERIES_PAUSE)),
+                (
+                    Box::new(retention::Retention::new(db, clock, settings)),
+                    Pace::every(JANITOR_PAUSE),
+                ),
+            ],
         })
     }
 }

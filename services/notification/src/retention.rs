@@ -1,4 +1,4 @@
-//! The janitor: old notifications and tombstones go, in small transactions so that nobody waits for it.
+//! The janitor: old notifications, deliveries and tombstones go, in small transactions so that nobody waits for it.
 //!
 //! An unread notification that goes leaves the badge in the same transaction, and clients hear of it.
 
@@ -18,7 +18,7 @@ use sea_orm::DbErr;
 
 use crate::{
     settings::NotificationSettings,
-    store::{inbox, notification, tombstone},
+    store::{delivery, inbox, notification, tombstone},
 };
 
 /// Rows that one step removes of each sort at most.
@@ -47,7 +47,11 @@ impl Worker for Retention {
     async fn step(&mut self) -> Result<Step, StepError> {
         let now = self.clock.now();
         let (read, unread) = (now - self.settings.keep_read, now - self.settings.keep_unread);
-        let removed = self.db.write(async move |tx| remove(tx, read, unread).await).await?;
+        let ended = now - self.settings.keep_deliveries;
+        let removed = self
+            .db
+            .write(async move |tx| remove(tx, read, unread, ended).await)
+            .await?;
         Ok(if removed.into_iter().any(|count| count >= u64::from(BATCH)) {
             Step::Full
         } else {
@@ -58,11 +62,12 @@ impl Worker for Retention {
 
 /// Answers how many of each sort went. Tombstones stay as long as a notification can: an operator may redrive a dead letter
 /// that late.
-async fn remove(tx: &Tx, read: Timestamp, unread: Timestamp) -> Result<[u64; 3], DbErr> {
+async fn remove(tx: &Tx, read: Timestamp, unread: Timestamp, ended: Timestamp) -> Result<[u64; 4], DbErr> {
     Ok([
         notification::remove_read(tx, read, BATCH).await?,
         remove_unread(tx, unread).await?,
         tombstone::prune(tx, unread, BATCH).await?,
+        delivery::forget(tx, ended, BATCH).await?,
     ])
 }
 

@@ -3,14 +3,40 @@
 use std::time::Duration;
 
 use chassis::{Settings, Source};
+use seal::Seal;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::outbound::{Limits, Room};
+
+/// The setting of the key that seals secrets.
+pub const MASTER_KEY: &str = "notification.master_key";
 
 /// All of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct NotificationSettings {
     /// How long a notification stays after it was read.
     pub keep_read: Duration,
     /// How long a notification stays unread.
     pub keep_unread: Duration,
+    /// How long a delivery stays.
+    pub keep_deliveries: Duration,
+    /// Seals secrets: 32 bytes in base64.
+    pub master_key: SecretString,
+    /// How many attempts at a time.
+    pub room: Room,
+    /// How targets are called.
+    pub webhooks: Webhooks,
+}
+
+/// How targets are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Whether a target may be anywhere.
+    pub allow_private: bool,
+    /// How patient a call is.
+    pub limits: Limits,
+    /// How long an endpoint may do nothing but fail.
+    pub patience: Duration,
 }
 
 impl Settings for NotificationSettings {
@@ -19,13 +45,27 @@ impl Settings for NotificationSettings {
     fn parse(source: &mut Source<'_>) -> Option<Self> {
         let keep_read = days(source, "notification.keep_read_days");
         let keep_unread = days(source, "notification.keep_unread_days");
+        let keep_deliveries = days(source, "notification.keep_deliveries_days");
         if let (Some(read), Some(unread)) = (keep_read, keep_unread) {
             let reason = "notification.keep_unread_days must not be less than notification.keep_read_days, or what nobody saw goes first";
             source.require(unread >= read, reason);
         }
+        let master_key = source.secret(MASTER_KEY);
+        if let Some(Err(error)) = master_key
+            .as_ref()
+            .map(|key| Seal::new(MASTER_KEY, key.expose_secret()))
+        {
+            source.reject(error.to_string());
+        }
+        let webhooks = webhooks(source);
+        let room = room(source, webhooks.map(|webhooks| webhooks.limits.total));
         Some(Self {
             keep_read: keep_read?,
             keep_unread: keep_unread?,
+            keep_deliveries: keep_deliveries?,
+            master_key: master_key?,
+            room: room?,
+            webhooks: webhooks?,
         })
     }
 }
@@ -34,9 +74,58 @@ fn days(source: &mut Source<'_>, key: &str) -> Option<Duration> {
     let days = source.take::<u32>(key)?;
     source.require(
         days > 0,
-        format!("{key} must be at least 1, or notifications are gone before anybody sees them"),
+        format!("{key} must be at least 1, or everything is gone before anybody sees it"),
     );
     Some(Duration::from_secs(u64::from(days) * 24 * 3600))
+}
+
+fn webhooks(source: &mut Source<'_>) -> Option<Webhooks> {
+    let allow_private = source.take("notification.webhooks.allow_private_targets");
+    let connect = positive(source, "notification.webhooks.connect_timeout_s");
+    let total = positive(source, "notification.webhooks.timeout_s");
+    source.require(
+        total.is_none_or(|total| total <= Duration::from_secs(60)),
+        "notification.webhooks.timeout_s must be at most 60, or a slow target keeps its share of the room for long",
+    );
+    let patience = positive(source, "notification.webhooks.disable_after_s");
+    Some(Webhooks {
+        allow_private: allow_private?,
+        limits: Limits {
+            connect: connect?,
+            total: total?,
+        },
+        patience: patience?,
+    })
+}
+
+fn room(source: &mut Source<'_>, longest: Option<Duration>) -> Option<Room> {
+    let all: Option<usize> = source.take("notification.deliveries.at_a_time");
+    let each: Option<usize> = source.take("notification.deliveries.per_target");
+    let fits = all.zip(each).is_none_or(|(all, each)| (1..=all).contains(&each));
+    source.require(
+        fits,
+        "notification.deliveries.per_target must be at least 1 and not more than notification.deliveries.at_a_time",
+    );
+    source.require(
+        all.is_none_or(|all| all <= 1000),
+        "notification.deliveries.at_a_time must be at most 1000",
+    );
+    let lease = source.seconds("notification.deliveries.lease_s");
+    source.require(
+        lease.zip(longest).is_none_or(|(lease, longest)| lease >= 2 * longest),
+        "notification.deliveries.lease_s must be at least twice notification.webhooks.timeout_s, or slow targets get messages twice",
+    );
+    Some(Room {
+        all: all?,
+        each: each?,
+        lease: lease?,
+    })
+}
+
+fn positive(source: &mut Source<'_>, key: &str) -> Option<Duration> {
+    let value = source.seconds(key)?;
+    source.require(!value.is_zero(), format!("{key} must be at least 1"));
+    Some(value)
 }
 
 #[cfg(test)]
@@ -48,8 +137,12 @@ mod tests {
 
     use super::*;
 
+    const KEY: &str = "[notification]\nmaster_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""; // pragma: allowlist secret
+
     fn parse(toml: &str) -> (Option<NotificationSettings>, Vec<String>) {
-        let figment = Figment::from(Toml::string(NotificationSettings::DEFAULTS)).merge(Toml::string(toml));
+        let figment = Figment::from(Toml::string(NotificationSettings::DEFAULTS))
+            .merge(Toml::string(KEY))
+            .merge(Toml::string(toml));
         let mut source = Source::new(&figment);
         let settings = NotificationSettings::parse(&mut source);
         (settings, source.mistakes())

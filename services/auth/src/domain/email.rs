@@ -1,7 +1,5 @@
 //! E-mail addresses: kept as their owner spells them, compared without case.
 
-use std::str::FromStr;
-
 use email_address::{EmailAddress, Options};
 
 /// Longest address that mail can be sent to (RFC 5321, 4.5.3.1.3).
@@ -27,7 +25,7 @@ impl Email {
             .with_required_tld();
         let valid = EmailAddress::parse_with_options(text, options).is_ok()
             && !text.chars().any(char::is_control)
-            && lettre::Address::from_str(text).is_ok();
+            && mail::is_address(text);
         if valid {
             Ok(Self(text.to_owned()))
         } else {

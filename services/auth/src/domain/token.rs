@@ -74,7 +74,7 @@ pub enum TokenError {
     Random(#[from] NoRandomness),
     /// An answer could not be sealed or opened.
     #[error(transparent)]
-    Seal(#[from] crate::seal::SealError),
+    Seal(#[from] seal::SealError),
     /// An answer could not be written down or read back.
     #[error("the answer as JSON")]
     Answer(#[from] serde_json::Error),

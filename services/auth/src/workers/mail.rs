@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::mail::{SendError, Transport};
 use async_trait::async_trait;
 use chassis::Clock;
 use database::{Db, Tx};
@@ -13,7 +14,6 @@ use sea_orm::DbErr;
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
-use super::transport::{SendError, Transport};
 use crate::{
     domain::{
         mail::{self, Delivery, Letter, Mail, Purpose},
@@ -60,7 +60,7 @@ impl Worker for Mailer {
             Claimed::Nothing => return Ok(Step::Drained),
             Claimed::Dropped => self.metrics.mail("dropped"),
             Claimed::Due(mail, user, letter) => {
-                let sent = self.transport.send(&mail, &user, &letter).await;
+                let sent = self.transport.send(&addressed(&mail, &user, letter)).await;
                 self.db.write(async |tx| self.record(tx, &mail, &sent).await).await?;
                 self.metrics.mail(if sent.is_ok() { "sent" } else { "failed" });
             }
@@ -113,11 +113,23 @@ impl Mailer {
         tracing::warn!(mail = %mail.id, attempts = mail.attempts, error = %error, "a mail was not sent");
         let later = match error {
             SendError::Later(_) => self.delivery.retry_at(mail.attempts, now),
-            SendError::Final(_) => None,
+            SendError::Final(_) | SendError::Mailbox(_) => None,
         };
         match later {
             Some(at) => store::mail::retry(tx, mail.id, error.to_string(), at).await,
             None => store::mail::finish(tx, mail.id, Ending::Failed, Some(error.to_string()), now).await,
         }
+    }
+}
+
+fn addressed(mail: &Mail, to: &User, letter: Letter) -> ::mail::Letter {
+    ::mail::Letter {
+        id: mail.id.to_string(),
+        to: to.email.as_str().to_owned(),
+        to_name: to.display_name.clone(),
+        subject: letter.subject,
+        text: letter.text,
+        html: None,
+        headers: Vec::new(),
     }
 }

@@ -3,9 +3,7 @@
 mod janitor;
 mod keys;
 mod mail;
-mod transport;
 
 pub use janitor::Janitor;
 pub use keys::KeyKeeper;
 pub use mail::Mailer;
-pub use transport::{SendError, Transport};

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use auth::{keyring::Keyring, seal::Seal};
+use auth::keyring::Keyring;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use identity::Claims;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use seal::Seal;
 use serde_json::{Value, json};
 
 use crate::hub::{Hub, MASTER_KEY, text};
@@ -47,7 +48,7 @@ async fn the_public_key_is_published_and_the_private_one_is_nowhere_to_be_read()
     assert_eq!(answer.header("cache-control"), Some("public, max-age=60"));
     use sea_orm::EntityTrait;
     let rows = auth::store::key::Entity::find().all(hub.app.db.read()).await.unwrap();
-    let opened = Seal::new(MASTER_KEY)
+    let opened = Seal::new("auth.master_key", MASTER_KEY)
         .unwrap()
         .open(&format!("signing_keys/{}", rows[0].id), &rows[0].sealed)
         .unwrap();
@@ -95,7 +96,7 @@ async fn replicas_that_start_together_share_one_key() {
         .await
         .unwrap();
     let settings = crate::settings::parsed("").unwrap();
-    let seal = std::sync::Arc::new(Seal::new(MASTER_KEY).unwrap());
+    let seal = std::sync::Arc::new(Seal::new("auth.master_key", MASTER_KEY).unwrap());
     let open = || {
         Keyring::open(
             hub.app.db.clone(),
@@ -116,7 +117,8 @@ async fn replicas_that_start_together_share_one_key() {
 async fn another_master_key_is_told_in_one_line() {
     let hub = Hub::start().await;
     let settings = crate::settings::parsed("").unwrap();
-    let other = std::sync::Arc::new(Seal::new("//////////////////////////////////////////8=").unwrap());
+    let other =
+        std::sync::Arc::new(Seal::new("auth.master_key", "//////////////////////////////////////////8=").unwrap());
     let error = Keyring::open(hub.app.db.clone(), hub.app.clock.clone(), other, &settings)
         .await
         .err()

@@ -1,11 +1,17 @@
 //! HTTP in and out: handlers and what is on the wire. No SQL, no rule.
 
+pub mod delivery;
 pub mod notification;
 pub mod preference;
+pub mod webhook;
+
+use std::sync::Arc;
 
 use chassis::{Api, Clock};
 use database::Db;
 use poem_openapi::Tags;
+
+use crate::secrets::Secrets;
 
 /// Groups of operations in the document.
 #[derive(Tags)]
@@ -14,9 +20,18 @@ pub enum Tag {
     Notifications,
     /// What the caller wants to hear of.
     Preferences,
+    /// Endpoints that get signed messages about what concerns the caller.
+    Webhooks,
+    /// What left the house for the caller, and what came of it.
+    Deliveries,
 }
 
-type Operations = (notification::NotificationApi, preference::PreferenceApi);
+type Operations = (
+    notification::NotificationApi,
+    preference::PreferenceApi,
+    webhook::WebhookApi,
+    delivery::DeliveryApi,
+);
 
 const TITLE: &str = "CloudTaskHub notification";
 
@@ -25,12 +40,25 @@ pub fn document() -> serde_json::Value {
     Api::document::<Operations>(TITLE)
 }
 
-/// All operations.
-pub fn new(db: &Db, clock: &Clock) -> Api {
-    let notifications = notification::NotificationApi {
-        db: db.clone(),
-        clock: clock.clone(),
-    };
-    let operations: Operations = (notifications, preference::PreferenceApi { db: db.clone() });
+/// All operations; `allow_private`: whether a webhook may be anywhere.
+pub fn new(db: &Db, clock: &Clock, secrets: &Arc<Secrets>, allow_private: bool) -> Api {
+    let (db, clock) = (|| db.clone(), || clock.clone());
+    let operations: Operations = (
+        notification::NotificationApi {
+            db: db(),
+            clock: clock(),
+        },
+        preference::PreferenceApi { db: db() },
+        webhook::WebhookApi {
+            db: db(),
+            clock: clock(),
+            secrets: Arc::clone(secrets),
+            allow_private,
+        },
+        delivery::DeliveryApi {
+            db: db(),
+            clock: clock(),
+        },
+    );
     Api::new(TITLE, operations)
 }

@@ -44,6 +44,28 @@ pub enum NotificationType {
     PasswordChanged,
     /// Somebody signed in as the user with a client not seen before.
     NewSession,
+    /// A project of the user reached a round number of finished tasks.
+    MilestoneReached,
+    /// The report of the user's week is ready.
+    ReportGenerated,
+    /// An order of a plan was carried out.
+    OrderCompleted,
+    /// An order of a plan will not be carried out.
+    OrderFailed,
+    /// There is an invoice.
+    InvoiceIssued,
+    /// A payment failed.
+    PaymentFailed,
+    /// The subscription is not paid in time.
+    SubscriptionPastDue,
+    /// The subscription went back to the free plan.
+    SubscriptionDowngraded,
+    /// A limit of the plan comes near or is reached.
+    UsageThresholdReached,
+    /// A webhook failed for so long that it was disabled.
+    WebhookDisabled,
+    /// Mails to the user come back, so no more are sent.
+    EmailSuppressed,
 }
 
 impl From<NotificationType> for Kind {
@@ -56,6 +78,17 @@ impl From<NotificationType> for Kind {
             NotificationType::TaskDueSoon => Kind::TaskDueSoon,
             NotificationType::PasswordChanged => Kind::PasswordChanged,
             NotificationType::NewSession => Kind::NewSession,
+            NotificationType::MilestoneReached => Kind::MilestoneReached,
+            NotificationType::ReportGenerated => Kind::ReportGenerated,
+            NotificationType::OrderCompleted => Kind::OrderCompleted,
+            NotificationType::OrderFailed => Kind::OrderFailed,
+            NotificationType::InvoiceIssued => Kind::InvoiceIssued,
+            NotificationType::PaymentFailed => Kind::PaymentFailed,
+            NotificationType::SubscriptionPastDue => Kind::SubscriptionPastDue,
+            NotificationType::SubscriptionDowngraded => Kind::SubscriptionDowngraded,
+            NotificationType::UsageThresholdReached => Kind::UsageThresholdReached,
+            NotificationType::WebhookDisabled => Kind::WebhookDisabled,
+            NotificationType::EmailSuppressed => Kind::EmailSuppressed,
         }
     }
 }
@@ -70,6 +103,17 @@ impl From<Kind> for NotificationType {
             Kind::TaskDueSoon => NotificationType::TaskDueSoon,
             Kind::PasswordChanged => NotificationType::PasswordChanged,
             Kind::NewSession => NotificationType::NewSession,
+            Kind::MilestoneReached => NotificationType::MilestoneReached,
+            Kind::ReportGenerated => NotificationType::ReportGenerated,
+            Kind::OrderCompleted => NotificationType::OrderCompleted,
+            Kind::OrderFailed => NotificationType::OrderFailed,
+            Kind::InvoiceIssued => NotificationType::InvoiceIssued,
+            Kind::PaymentFailed => NotificationType::PaymentFailed,
+            Kind::SubscriptionPastDue => NotificationType::SubscriptionPastDue,
+            Kind::SubscriptionDowngraded => NotificationType::SubscriptionDowngraded,
+            Kind::UsageThresholdReached => NotificationType::UsageThresholdReached,
+            Kind::WebhookDisabled => NotificationType::WebhookDisabled,
+            Kind::EmailSuppressed => NotificationType::EmailSuppressed,
         }
     }
 }
@@ -92,7 +136,7 @@ pub struct NotificationPreference {
 #[oai(example)]
 pub struct NotificationPreferences {
     /// Answers name every type. In a change, a type that is not named goes back to its default: on.
-    #[oai(validator(max_items = 7))]
+    #[oai(validator(max_items = 18))]
     pub preferences: Vec<NotificationPreference>,
 }
 

@@ -1,5 +1,9 @@
-//! The rules: what becomes a notification, for whom, and what it says.
+//! The rules: what becomes a notification, for whom, what it says, and how it leaves the house.
 
+pub mod address;
+pub mod delivery;
 pub mod notification;
 pub mod preference;
 pub mod session;
+pub mod signature;
+pub mod webhook;

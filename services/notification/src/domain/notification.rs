@@ -23,11 +23,33 @@ pub enum Kind {
     PasswordChanged,
     /// Somebody signed in as them with a client that was never seen before.
     NewSession,
+    /// A project of theirs reached a round number of finished tasks.
+    MilestoneReached,
+    /// The report of their week is ready.
+    ReportGenerated,
+    /// Their order of a plan was carried out.
+    OrderCompleted,
+    /// Their order of a plan will not be carried out.
+    OrderFailed,
+    /// They got an invoice.
+    InvoiceIssued,
+    /// They could not be charged.
+    PaymentFailed,
+    /// Their subscription is not paid in time.
+    SubscriptionPastDue,
+    /// Their subscription went back to the free plan.
+    SubscriptionDowngraded,
+    /// They come to a limit of their plan.
+    UsageThresholdReached,
+    /// A webhook of theirs failed for so long that it was disabled.
+    WebhookDisabled,
+    /// Mails to their address come back, so no more are sent.
+    EmailSuppressed,
 }
 
 impl Kind {
     /// Every kind, in the order in which clients see them.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 18] = [
         Kind::TaskAssigned,
         Kind::Mentioned,
         Kind::ProjectInvited,
@@ -35,6 +57,17 @@ impl Kind {
         Kind::TaskDueSoon,
         Kind::PasswordChanged,
         Kind::NewSession,
+        Kind::MilestoneReached,
+        Kind::ReportGenerated,
+        Kind::OrderCompleted,
+        Kind::OrderFailed,
+        Kind::InvoiceIssued,
+        Kind::PaymentFailed,
+        Kind::SubscriptionPastDue,
+        Kind::SubscriptionDowngraded,
+        Kind::UsageThresholdReached,
+        Kind::WebhookDisabled,
+        Kind::EmailSuppressed,
     ];
 
     /// The name in answers, events and the database.
@@ -47,6 +80,17 @@ impl Kind {
             Kind::TaskDueSoon => "task_due_soon",
             Kind::PasswordChanged => "password_changed",
             Kind::NewSession => "new_session",
+            Kind::MilestoneReached => "milestone_reached",
+            Kind::ReportGenerated => "report_generated",
+            Kind::OrderCompleted => "order_completed",
+            Kind::OrderFailed => "order_failed",
+            Kind::InvoiceIssued => "invoice_issued",
+            Kind::PaymentFailed => "payment_failed",
+            Kind::SubscriptionPastDue => "subscription_past_due",
+            Kind::SubscriptionDowngraded => "subscription_downgraded",
+            Kind::UsageThresholdReached => "usage_threshold_reached",
+            Kind::WebhookDisabled => "webhook_disabled",
+            Kind::EmailSuppressed => "email_suppressed",
         }
     }
 
@@ -151,6 +195,35 @@ pub fn text(kind: Option<Kind>, subject: &str, detail: &str, actor: Option<&str>
         ),
         Some(Kind::PasswordChanged) => ("Your password was changed".to_owned(), NOT_YOU.to_owned()),
         Some(Kind::NewSession) => (format!("New sign-in with {subject}"), NOT_YOU.to_owned()),
+        Some(Kind::MilestoneReached) => (format!("“{subject}” reached {detail} finished tasks"), String::new()),
+        Some(Kind::ReportGenerated) => (format!("Your week: {subject} tasks finished"), detail.to_owned()),
+        Some(Kind::OrderCompleted) => (
+            format!("Your order of the plan “{subject}” is complete"),
+            detail.to_owned(),
+        ),
+        Some(Kind::OrderFailed) => (
+            format!("Your order of the plan “{subject}” was not carried out"),
+            detail.to_owned(),
+        ),
+        Some(Kind::InvoiceIssued) => (format!("Invoice {subject}"), detail.to_owned()),
+        Some(Kind::PaymentFailed) => ("A payment failed".to_owned(), detail.to_owned()),
+        Some(Kind::SubscriptionPastDue) => (
+            format!("Your subscription to “{subject}” is past due"),
+            "Pay the open invoice to keep the plan.".to_owned(),
+        ),
+        Some(Kind::SubscriptionDowngraded) => (
+            format!("Your plan is “{subject}” now"),
+            "The subscription was not paid. Nothing was deleted.".to_owned(),
+        ),
+        Some(Kind::UsageThresholdReached) => (format!("You use {subject} of your plan"), detail.to_owned()),
+        Some(Kind::WebhookDisabled) => (
+            format!("Your webhook to {subject} was disabled"),
+            format!("{detail}. Mend the endpoint, enable the webhook again, and replay what it missed."),
+        ),
+        Some(Kind::EmailSuppressed) => (
+            format!("Mails to {subject} come back"),
+            format!("{detail}. No more mails are sent there until your address changes."),
+        ),
         None => (subject.to_owned(), detail.to_owned()),
     };
     Text { title, body }
@@ -294,6 +367,6 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(Kind::named(kind.name()), Some(kind));
         }
-        assert_eq!(Kind::named("webhook_failed"), None);
+        assert_eq!(Kind::named("birthday"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! `member.added`: who was added by somebody else is told, also when an invitation waited for their account.
+//! `member.added`: the membership is remembered; who was added by somebody else is told, also when an invitation waited for
+//! their account.
 
 use async_trait::async_trait;
 use chassis::Clock;
@@ -7,7 +8,10 @@ use database::Tx;
 use messaging::{Reaction, ReactionError, Received};
 
 use super::notify::notify;
-use crate::domain::notification::{Kind, News, one_line};
+use crate::{
+    domain::notification::{Kind, News, one_line},
+    store::membership,
+};
 
 pub(super) struct MemberAddedReaction {
     pub(super) clock: Clock,
@@ -19,6 +23,7 @@ impl Reaction for MemberAddedReaction {
 
     async fn react(&self, tx: &Tx, received: &Received<MemberAdded>) -> Result<(), ReactionError> {
         let event = &received.event;
+        membership::learn(tx, event.project_id, event.user_id, &event.role, event.version).await?;
         let news = News {
             actor: Some(event.actor_id),
             project: Some(event.project_id),

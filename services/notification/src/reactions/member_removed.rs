@@ -6,6 +6,7 @@ use database::Tx;
 use messaging::{Reaction, ReactionError, Received};
 
 use crate::store::{
+    membership,
     notification::{Hidden, blank_excerpts},
     tombstone,
 };
@@ -18,6 +19,7 @@ impl Reaction for MemberRemovedReaction {
 
     async fn react(&self, tx: &Tx, received: &Received<MemberRemoved>) -> Result<(), ReactionError> {
         let (project, user) = (received.event.project_id, received.event.user_id);
+        membership::end(tx, project, user, received.event.version).await?;
         tombstone::depart(tx, project, user, received.envelope.time).await?;
         Ok(blank_excerpts(tx, Hidden::ProjectTo(project, user)).await?)
     }

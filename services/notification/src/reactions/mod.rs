@@ -1,14 +1,17 @@
 //! What this service does when it hears an event: event in, transaction, nothing else.
 //!
-//! Reactions share transactions with up to 200 others and `task.created` comes 1,500 times a second, so only what leads to
-//! a notification, or forbids one, is listened to.
+//! Reactions share transactions with up to 200 others and `task.created` comes 1,500 times a second, so an event that
+//! concerns nobody costs one look-up by index.
 
+pub(crate) mod broadcast;
 mod comment_created;
 mod comment_deleted;
 mod comment_updated;
+pub(crate) mod disable;
 mod member_added;
 mod member_removed;
-mod notify;
+mod member_role_changed;
+pub(crate) mod notify;
 mod project_deleted;
 mod session_started;
 mod task_assigned;
@@ -21,26 +24,73 @@ mod user_registered;
 mod user_updated;
 
 use chassis::Clock;
+use contracts::{
+    analytics::{MilestoneReached, ReportGenerated},
+    billing::{
+        InvoiceCredited, InvoiceIssued, InvoicePaid, OrderCompleted, OrderFailed, PaymentFailed, PaymentSucceeded,
+        SubscriptionUpdated, UsageThresholdReached,
+    },
+    project::{
+        CommentCreated, CommentDeleted, CommentUpdated, MemberAdded, MemberInvited, MemberRemoved, MemberRoleChanged,
+        ProjectCreated, ProjectDeleted, ProjectUpdated, TaskAssigned, TaskCreated, TaskDeleted, TaskDueSoon,
+        TaskUpdated,
+    },
+};
 use messaging::Reactions;
 
-/// All reactions.
+use self::broadcast::Broadcast;
+
+/// All reactions. Where several hear one event: what lets somebody hear of it comes before, what ends that comes after.
 pub fn all(clock: &Clock) -> Reactions {
-    Reactions::new()
+    let clock = || clock.clone();
+    let reactions = Reactions::new()
         .on(user_registered::UserRegisteredReaction)
         .on(user_updated::UserUpdatedReaction)
         .on(user_disabled::UserDisabledReaction)
         .on(user_enabled::UserEnabledReaction)
-        .on(user_password_changed::UserPasswordChangedReaction { clock: clock.clone() })
-        .on(session_started::SessionStartedReaction { clock: clock.clone() })
+        .on(user_password_changed::UserPasswordChangedReaction { clock: clock() })
+        .on(session_started::SessionStartedReaction { clock: clock() })
+        .on(member_added::MemberAddedReaction { clock: clock() })
+        .on(member_role_changed::MemberRoleChangedReaction)
+        .on(task_assigned::TaskAssignedReaction { clock: clock() })
+        .on(task_due_soon::TaskDueSoonReaction { clock: clock() })
+        .on(comment_created::CommentCreatedReaction { clock: clock() })
+        .on(comment_updated::CommentUpdatedReaction { clock: clock() });
+    broadcasts(reactions, &clock())
         .on(project_deleted::ProjectDeletedReaction)
-        .on(member_added::MemberAddedReaction { clock: clock.clone() })
         .on(member_removed::MemberRemovedReaction)
-        .on(task_assigned::TaskAssignedReaction { clock: clock.clone() })
         .on(task_deleted::TaskDeletedReaction)
-        .on(task_due_soon::TaskDueSoonReaction { clock: clock.clone() })
-        .on(comment_created::CommentCreatedReaction { clock: clock.clone() })
-        .on(comment_updated::CommentUpdatedReaction { clock: clock.clone() })
         .on(comment_deleted::CommentDeletedReaction)
+}
+
+fn broadcasts(reactions: Reactions, clock: &Clock) -> Reactions {
+    reactions
+        .on(Broadcast::<ProjectCreated>::new(clock))
+        .on(Broadcast::<ProjectUpdated>::new(clock))
+        .on(Broadcast::<ProjectDeleted>::new(clock))
+        .on(Broadcast::<MemberInvited>::new(clock))
+        .on(Broadcast::<MemberAdded>::new(clock))
+        .on(Broadcast::<MemberRoleChanged>::new(clock))
+        .on(Broadcast::<MemberRemoved>::new(clock))
+        .on(Broadcast::<TaskCreated>::new(clock))
+        .on(Broadcast::<TaskUpdated>::new(clock))
+        .on(Broadcast::<TaskAssigned>::new(clock))
+        .on(Broadcast::<TaskDeleted>::new(clock))
+        .on(Broadcast::<TaskDueSoon>::new(clock))
+        .on(Broadcast::<CommentCreated>::new(clock))
+        .on(Broadcast::<CommentUpdated>::new(clock))
+        .on(Broadcast::<CommentDeleted>::new(clock))
+        .on(Broadcast::<MilestoneReached>::new(clock))
+        .on(Broadcast::<ReportGenerated>::new(clock))
+        .on(Broadcast::<OrderCompleted>::new(clock))
+        .on(Broadcast::<OrderFailed>::new(clock))
+        .on(Broadcast::<SubscriptionUpdated>::new(clock))
+        .on(Broadcast::<InvoiceIssued>::new(clock))
+        .on(Broadcast::<InvoicePaid>::new(clock))
+        .on(Broadcast::<InvoiceCredited>::new(clock))
+        .on(Broadcast::<PaymentSucceeded>::new(clock))
+        .on(Broadcast::<PaymentFailed>::new(clock))
+        .on(Broadcast::<UsageThresholdReached>::new(clock))
 }
 
 #[cfg(test)]

@@ -12,17 +12,19 @@ use contracts::{
 use database::Tx;
 use sea_orm::DbErr;
 
+use super::broadcast::broadcast;
 use crate::{
     domain::notification::{Kind, News},
     store::{
         audience::{self, Audience},
         inbox,
         notification::{self, Model, Removed},
+        webhook::Concerned,
     },
 };
 
 /// Notifies those of `recipients` who are to be told.
-pub(super) async fn notify(
+pub(crate) async fn notify(
     tx: &Tx,
     news: &News,
     recipients: impl IntoIterator<Item = UserId>,
@@ -69,7 +71,9 @@ async fn tell(tx: &Tx, news: &News, audience: &Audience, now: Timestamp) -> Resu
             created_at: row.created_at,
             unread_count: unread.get(&row.user_id).copied().unwrap_or_default(),
         };
-        messaging::append(tx, &event).await?;
+        let id = messaging::append(tx, &event).await?;
+        let concerned = Concerned::Users(vec![event.user_id]);
+        broadcast(tx, &event, id, &concerned, event.created_at, now).await?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use database::Tx;
 use messaging::{Reaction, ReactionError, Received};
 
 use crate::store::{
+    membership,
     notification::{Hidden, blank_excerpts},
     tombstone,
 };
@@ -18,6 +19,7 @@ impl Reaction for ProjectDeletedReaction {
 
     async fn react(&self, tx: &Tx, received: &Received<ProjectDeleted>) -> Result<(), ReactionError> {
         let project = received.event.project_id;
+        membership::end_all(tx, project).await?;
         tombstone::bury_project(tx, project, received.envelope.time).await?;
         Ok(blank_excerpts(tx, Hidden::Project(project)).await?)
     }

@@ -4,9 +4,12 @@
 
 mod badge;
 mod contract;
+mod crash;
 mod inbox;
 mod order;
 mod preferences;
 mod reactions;
 mod retention;
+mod target;
+mod webhooks;
 mod world;

@@ -13,7 +13,7 @@ async fn everything_is_on_until_the_user_says_otherwise() {
     let app = App::start().await;
     let answer = app.user().get("/v1/notification-preferences").await.expect(200);
     let all = answer.json["preferences"].as_array().unwrap();
-    assert_eq!(all.len(), 7);
+    assert_eq!(all.len(), 18);
     assert!(all.iter().all(|one| one["in_app"] == json!(true)));
     assert_eq!(answer.header("etag"), Some("\"v0\""));
 }

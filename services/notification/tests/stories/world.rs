@@ -1,5 +1,6 @@
 //! The people and things of the stories, and the events that other services publish about them.
 
+use chassis::Clock;
 use contracts::{
     Timestamp,
     auth::{SessionStarted, UserDisabled, UserPasswordChanged, UserProfile, UserRegistered, UserUpdated},
@@ -13,7 +14,36 @@ use notification::Notification;
 use serde_json::Value;
 use testkit::{Actor, TestService};
 
-pub(crate) type App = TestService<Notification>;
+/// The service under test.
+pub(crate) struct App(TestService<Notification>);
+
+/// What cannot be left out.
+const SETTINGS: &str = "[notification]\nmaster_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n"; // pragma: allowlist secret
+
+impl App {
+    pub(crate) async fn start() -> Self {
+        Self::with("").await
+    }
+
+    /// With these settings.
+    pub(crate) async fn with(settings: &str) -> Self {
+        Self::at(settings, Clock::system()).await
+    }
+
+    /// With these settings, at the time of `clock`.
+    pub(crate) async fn at(settings: &str, clock: Clock) -> Self {
+        let own = settings.strip_prefix("[notification]").unwrap_or(settings);
+        Self(TestService::at(&format!("{SETTINGS}{own}"), clock).await)
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = TestService<Notification>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 /// A project with one task.
 #[derive(Clone, Copy)]

@@ -1,10 +1,14 @@
 //! The schema, step by step. Migrations only expand: an older release must be able to run on a newer schema.
 
 mod m1001_notifications;
+mod m1002_deliveries;
 
 use database::MigrationTrait;
 
 /// Every migration of this service, in order.
 pub fn all() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m1001_notifications::CreateNotifications)]
+    vec![
+        Box::new(m1001_notifications::CreateNotifications),
+        Box::new(m1002_deliveries::CreateDeliveries),
+    ]
 }

@@ -1,6 +1,6 @@
-//! Sealing of what must be kept but not read in a stolen database: AES-256-GCM under `auth.master_key`.
+//! Sealing of what must be kept but not read in a stolen database: AES-256-GCM under a service's master key.
 //!
-//! Every sealed text is bound to its place (`signing_keys/key_…`): it cannot be moved to another row.
+//! Each service has a key of its own, so that what one sealed means nothing to another. Every sealed text is bound to its place (`signing_keys/key_…`): it cannot be moved to another row.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::{
@@ -11,37 +11,47 @@ use base64::{
 /// Why something was not sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// `auth.master_key` is not a key.
-    #[error("auth.master_key must be 32 bytes in base64; make one with: openssl rand -base64 32")]
-    Key,
+    /// The setting is not a key.
+    #[error("{0} must be 32 bytes in base64; make one with: openssl rand -base64 32")]
+    Key(&'static str),
     /// The cipher failed.
     #[error("sealing {0} failed")]
     Sealing(String),
     /// Sealed under another key, moved, or changed.
     #[error(
-        "auth.master_key does not open {0}: it is another key than the one it was sealed with, or the database was changed"
+        "{setting} does not open {place}: it is another key than the one it was sealed with, or the database was changed"
     )]
-    Opening(String),
+    Opening {
+        /// The setting that holds the key.
+        setting: &'static str,
+        /// What was to be opened.
+        place: String,
+    },
 }
 
 /// Seals and opens.
 pub struct Seal {
+    setting: &'static str,
     key: RandomizedNonceKey,
 }
 
 impl Seal {
-    /// Under a key of 32 bytes in base64.
+    /// Under a key of 32 bytes in base64, the value of the setting `setting`: errors name it, and never its value.
     ///
     /// # Errors
     /// See [`SealError::Key`].
-    pub fn new(master_key: &str) -> Result<Self, SealError> {
+    pub fn new(setting: &'static str, master_key: &str) -> Result<Self, SealError> {
         let text = master_key.trim();
         let bytes = BASE64_STANDARD
             .decode(text)
             .or_else(|_| BASE64_STANDARD_NO_PAD.decode(text));
-        let bytes = bytes.ok().filter(|bytes| bytes.len() == 32).ok_or(SealError::Key)?;
+        let bytes = bytes
+            .ok()
+            .filter(|bytes| bytes.len() == 32)
+            .ok_or(SealError::Key(setting))?;
         Ok(Self {
-            key: RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::Key)?,
+            setting,
+            key: RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::Key(setting))?,
         })
     }
 
@@ -63,7 +73,10 @@ impl Seal {
     /// # Errors
     /// See [`SealError::Opening`].
     pub fn open(&self, place: &str, sealed: &str) -> Result<Vec<u8>, SealError> {
-        let wrong = || SealError::Opening(place.to_owned());
+        let wrong = || SealError::Opening {
+            setting: self.setting,
+            place: place.to_owned(),
+        };
         let bytes = BASE64_STANDARD.decode(sealed).map_err(|_| wrong())?;
         let (nonce, rest) = bytes.split_at_checked(NONCE_LEN).ok_or_else(wrong)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
@@ -81,7 +94,7 @@ mod tests {
     use super::*;
 
     fn key(byte: u8) -> Seal {
-        Seal::new(&BASE64_STANDARD.encode([byte; 32])).unwrap()
+        Seal::new("auth.master_key", &BASE64_STANDARD.encode([byte; 32])).unwrap()
     }
 
     #[test]
@@ -114,10 +127,16 @@ mod tests {
             &BASE64_STANDARD.encode([0; 31]),
             &BASE64_STANDARD.encode([0; 33]),
         ] {
-            assert!(matches!(Seal::new(text), Err(SealError::Key)), "{text:?}");
+            assert!(
+                matches!(
+                    Seal::new("auth.master_key", text),
+                    Err(SealError::Key("auth.master_key"))
+                ),
+                "{text:?}"
+            );
         }
         assert!(
-            Seal::new(&format!("{}\n", BASE64_STANDARD.encode([0; 32]))).is_ok(),
+            Seal::new("auth.master_key", &format!("{}\n", BASE64_STANDARD.encode([0; 32]))).is_ok(),
             "as a file ends"
         );
     }
