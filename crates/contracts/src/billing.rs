@@ -80,7 +80,8 @@ pub struct OrderFailed {
     pub user_id: UserId,
     /// The plan that was ordered.
     pub plan: String,
-    /// `plan_unknown`, `plan_withdrawn`, `currency_unknown`, `amount_too_large`, `payment_declined` or `superseded`.
+    /// `plan_unknown`, `plan_withdrawn`, `currency_unknown`, `amount_too_large`, `order_invalid`, `invoice_unpaid`,
+    /// `payment_declined`, `superseded` or `account_closed`.
     pub reason: String,
     /// What to do, in a sentence.
     pub detail: String,
@@ -124,8 +125,8 @@ pub struct SubscriptionUpdated {
     pub user_id: UserId,
     /// The subscription after the change.
     pub subscription: SubscriptionSnapshot,
-    /// `started`, `trial_started`, `activated`, `plan_changed`, `seats_changed`, `renewed`, `cancel_scheduled`, `reactivated`,
-    /// `past_due`, `recovered`, `downgraded` or `ended`.
+    /// `started`, `trial_started`, `activated`, `plan_changed`, `seats_changed`, `limits_changed`, `renewed`, `cancel_scheduled`,
+    /// `reactivated`, `past_due`, `recovered`, `downgraded` or `ended`.
     pub change: String,
     /// When.
     pub changed_at: Timestamp,

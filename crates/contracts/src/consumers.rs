@@ -86,6 +86,21 @@ const TABLE: &[(&str, &[&str])] = &[
             "usage.threshold_reached.v1",
         ],
     ),
+    (
+        "billing",
+        &[
+            "order.requested.v1",
+            "user.registered.v1",
+            "user.updated.v1",
+            "user.deleted.v1",
+            "project.created.v1",
+            "project.deleted.v1",
+            "member.added.v1",
+            "member.removed.v1",
+            "task.created.v1",
+            "task.deleted.v1",
+        ],
+    ),
 ];
 
 /// The services that react to `event_type`.

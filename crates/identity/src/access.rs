@@ -110,6 +110,12 @@ pub enum Scope {
     /// `notifications:write`
     #[serde(rename = "notifications:write")]
     NotificationsWrite,
+    /// `billing:read`: subscription, orders, invoices, usage.
+    #[serde(rename = "billing:read")]
+    BillingRead,
+    /// `billing:write`
+    #[serde(rename = "billing:write")]
+    BillingWrite,
     /// `admin`: the admin operations, for tokens of admins.
     #[serde(rename = "admin")]
     Admin,
@@ -117,7 +123,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 9] = [
+    pub const ALL: [Scope; 11] = [
         Scope::ProfileRead,
         Scope::ProfileWrite,
         Scope::ProjectsRead,
@@ -126,6 +132,8 @@ impl Scope {
         Scope::TasksWrite,
         Scope::NotificationsRead,
         Scope::NotificationsWrite,
+        Scope::BillingRead,
+        Scope::BillingWrite,
         Scope::Admin,
     ];
 
@@ -140,6 +148,8 @@ impl Scope {
             Scope::TasksWrite => "tasks:write",
             Scope::NotificationsRead => "notifications:read",
             Scope::NotificationsWrite => "notifications:write",
+            Scope::BillingRead => "billing:read",
+            Scope::BillingWrite => "billing:write",
             Scope::Admin => "admin",
         }
     }
@@ -191,8 +201,8 @@ const fn op(method: &'static str, path: &'static str, access: Access) -> Operati
 
 use Access::{Public, Session, User};
 use Scope::{
-    NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead, ProjectsWrite, TasksRead,
-    TasksWrite,
+    BillingRead, BillingWrite, NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead,
+    ProjectsWrite, TasksRead, TasksWrite,
 };
 
 /// Every operation of every service.
@@ -272,6 +282,27 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/v1/deliveries", Session),
     op("GET", "/v1/deliveries/{id}", Session),
     op("POST", "/v1/deliveries/{id}/resend", Session),
+    // billing
+    op("GET", "/v1/plans", Public),
+    op("GET", "/v1/orders", User(BillingRead)),
+    op("GET", "/v1/orders/{id}", User(BillingRead)),
+    op("GET", "/v1/subscription", User(BillingRead)),
+    op("POST", "/v1/subscription/cancel", User(BillingWrite)),
+    op("POST", "/v1/subscription/reactivate", User(BillingWrite)),
+    op("GET", "/v1/billing-profile", User(BillingRead)),
+    op("PUT", "/v1/billing-profile", User(BillingWrite)),
+    op("GET", "/v1/payment-method", User(BillingRead)),
+    op("PUT", "/v1/payment-method", User(BillingWrite)),
+    op("GET", "/v1/invoices", User(BillingRead)),
+    op("GET", "/v1/invoices/{id}", User(BillingRead)),
+    op("GET", "/v1/invoices/{id}/html", User(BillingRead)),
+    op("GET", "/v1/invoices/{id}/pdf", User(BillingRead)),
+    op("POST", "/v1/invoices/{id}/payments", Access::Role(Role::Admin)),
+    op("POST", "/v1/invoices/{id}/credit-notes", Access::Role(Role::Admin)),
+    op("GET", "/v1/credit-notes", User(BillingRead)),
+    op("GET", "/v1/usage", User(BillingRead)),
+    op("GET", "/v1/personal-data/billing", Session),
+    op("POST", "/v1/payment-webhooks/stripe", Public),
     // gateway
     op("GET", "/v1/stream", User(NotificationsRead)),
     op("GET", "/v1/home", User(ProfileRead)),

@@ -63,7 +63,7 @@ pub struct TestService<S: Service> {
     workers: tokio::sync::Mutex<Vec<(Box<dyn Worker>, Pace)>>,
     dead_letters: AtomicUsize,
     stop: CancellationToken,
-    _place: Place,
+    place: Arc<Place>,
     _service: PhantomData<fn() -> S>,
 }
 
@@ -92,17 +92,22 @@ impl<S: Service> TestService<S> {
 
     /// Starts it with `settings` (TOML) over its defaults.
     pub async fn with(settings: &str) -> Self {
-        Self::assembled(settings, Clock::system()).await
+        Self::at(settings, Clock::system()).await
     }
 
     /// Starts it at the time of `clock`.
     pub async fn at(settings: &str, clock: Clock) -> Self {
-        Self::assembled(settings, clock).await
+        Self::assembled(settings, clock, Arc::new(Place::make().await)).await
     }
 
-    async fn assembled(settings: &str, clock: Clock) -> Self {
+    /// Starts another on the same database, at the same time, with `settings` (TOML) over its defaults: a second replica, or
+    /// a later start. Tokens of the users of one are not good for the other.
+    pub async fn twin(&self, settings: &str) -> Self {
+        Self::assembled(settings, self.clock.clone(), Arc::clone(&self.place)).await
+    }
+
+    async fn assembled(settings: &str, clock: Clock, place: Arc<Place>) -> Self {
         chassis::telemetry::for_tests();
-        let place = Place::make().await;
         let database = format!(
             "[database]\nurl = \"{}\"\nmax_connections = 4\ndurable = false",
             place.url()
@@ -165,7 +170,7 @@ impl<S: Service> TestService<S> {
             workers: tokio::sync::Mutex::new(workers),
             dead_letters: AtomicUsize::new(0),
             stop,
-            _place: place,
+            place,
             _service: PhantomData,
         }
     }

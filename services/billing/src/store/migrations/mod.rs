@@ -1,0 +1,14 @@
+//! The schema, step by step. Migrations only expand: an older release must be able to run on a newer schema.
+
+mod m1001_billing;
+mod m1002_usage;
+
+use database::MigrationTrait;
+
+/// Every migration of this service, in order.
+pub fn all() -> Vec<Box<dyn MigrationTrait>> {
+    vec![
+        Box::new(m1001_billing::CreateBilling),
+        Box::new(m1002_usage::CreateUsage),
+    ]
+}
