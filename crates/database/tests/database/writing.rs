@@ -173,12 +173,12 @@ async fn a_write_dropped_at_any_moment_is_whole_or_gone_and_blocks_nobody() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: writes that ask at once are queued before the committer can come between them.
+#[tokio::test]
 async fn a_write_dropped_between_others_takes_none_of_them_along() {
     let database = table().await;
     let db = database.db();
     for polls in 1..60_u32 {
-        // All three ask at once, so they are in one group, in this order.
         let before = db.write(async |tx| say(tx, &format!("{polls:02} before")).await);
         let dropped = poll_and_drop(
             db.write(async |tx| {
@@ -262,7 +262,8 @@ async fn a_write_that_panics_is_rolled_back_and_the_next_one_works() {
     assert_eq!(words(&db).await, ["beside", "next"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: writes that ask at once are queued before the committer can come between them.
+#[tokio::test]
 async fn a_commit_that_fails_fails_every_write_of_its_group() {
     let database = TestDatabase::sqlite().await;
     let db = database.db();
@@ -299,7 +300,8 @@ async fn a_commit_that_fails_fails_every_write_of_its_group() {
     assert_eq!(words(&db).await, ["next"], "the next group is not affected");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+// On one thread: writes that ask at once are queued before the committer can come between them.
+#[tokio::test]
 async fn a_transaction_that_sqlite_ended_by_itself_fails_its_group_and_the_next_begins_anew() {
     let database = TestDatabase::sqlite().await;
     let db = database.db();
