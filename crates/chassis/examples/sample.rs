@@ -183,20 +183,22 @@ impl NoteApi {
         }
     }
 
-    /// Answer in `count` pieces, one every 20 ms.
+    /// Answer in `count` pieces, one every 20 ms, of `size` bytes at least.
     #[oai(
         path = "/.well-known/openid-configuration",
         method = "get",
         operation_id = "pieces",
         tag = "Tag::Notes"
     )]
-    async fn pieces(&self, count: Query<u32>) -> Result<Pieces, Problem> {
+    async fn pieces(&self, count: Query<u32>, size: Query<Option<u32>>) -> Result<Pieces, Problem> {
+        let size = size.0.and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
         let pieces = futures_util::stream::unfold(0, move |sent| async move {
             if sent == count.0 {
                 return None;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
-            Some((Ok::<_, std::io::Error>(format!("piece {sent}\n")), sent + 1))
+            let piece = format!("{:<size$}\n", format_args!("piece {sent}"));
+            Some((Ok::<_, std::io::Error>(piece), sent + 1))
         });
         Ok(Pieces::Come(Binary(Body::from_bytes_stream(pieces))))
     }

@@ -120,12 +120,21 @@ async fn a_body_over_the_limit_is_refused_whether_it_says_its_size_or_not() {
 #[tokio::test]
 async fn a_parameter_that_cannot_be_read_is_named() {
     let app = app().await;
-    let answer = app.user().get("/v1/tasks/mine?limit=many").await;
-    told(&answer, 422, "validation-failed");
-    assert_eq!(answer.wrong(), ["?limit"]);
+    let wrong = |answer: &Answer, name: &str, expected: &str| {
+        told(answer, 422, "validation-failed");
+        let errors = json!([{"pointer": name, "detail": expected}]);
+        assert_eq!(answer.json["errors"], errors);
+    };
+    for value in ["many", "-1", "1.5", "", "99999999999999999999", "%FF"] {
+        let answer = app.user().get(format!("/v1/tasks/mine?limit={value}")).await;
+        wrong(
+            &answer,
+            "?limit",
+            "must be a whole number from 0 to 18446744073709551615",
+        );
+    }
     let missing = app.anonymous().request("POST", FAIL).await;
-    told(&missing, 422, "validation-failed");
-    assert_eq!(missing.wrong(), ["?how"]);
+    wrong(&missing, "?how", "is required, and must be a text");
 }
 
 #[tokio::test]

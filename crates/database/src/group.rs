@@ -5,6 +5,10 @@
 //! is in the group, whoever comes later is in the next. So a lone write waits for nobody, and under load the group grows by
 //! itself. A write that fails, panics or is dropped rolls back its savepoint alone; a failed `COMMIT` fails the whole group.
 //!
+//! A write is dropped wherever it waits: when its client goes away, at its deadline. What it left behind is ended by whoever
+//! comes next, before anything else happens in the group. Savepoints are plain SQL for that reason: sqlx, when beginning a
+//! nested transaction is dropped, rolls back twice, and so ends the transaction of all.
+//!
 //! SQLite may end the shared transaction by itself (disk full, I/O error, out of memory). Then the savepoint cannot be
 //! released or rolled back: the group is discarded, all its writes get an error, and the next write begins a new one. The
 //! pool closes a connection that comes back inside a transaction (see `open.rs`), so nothing of it can linger.
@@ -14,7 +18,9 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::histogram::Histogram;
-use sea_orm::{DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::Tx;
@@ -44,6 +50,68 @@ struct Group {
     tx: Tx,
     outcome: watch::Sender<Outcome>,
     size: u32,
+    savepoint: Savepoint,
+}
+
+/// Where the write is whose turn it is; the next one finds here where it was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Savepoint {
+    /// There is none.
+    None,
+    /// SQLite was told to begin or to release it; whether that was carried out is known when the answer is here.
+    Asked,
+    /// The write is at work.
+    Open,
+}
+
+impl Group {
+    fn new(tx: Tx) -> Self {
+        Self {
+            tx,
+            outcome: watch::Sender::new(None),
+            size: 0,
+            savepoint: Savepoint::None,
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), DbErr> {
+        self.settle().await?;
+        self.savepoint = Savepoint::Asked;
+        self.tx.execute_unprepared("SAVEPOINT one_write").await?;
+        self.savepoint = Savepoint::Open;
+        Ok(())
+    }
+
+    /// What was written since [`Group::begin`] belongs to the group.
+    async fn keep(&mut self) -> Result<(), DbErr> {
+        self.savepoint = Savepoint::Asked;
+        self.tx.execute_unprepared("RELEASE one_write").await?;
+        self.savepoint = Savepoint::None;
+        Ok(())
+    }
+
+    async fn undo(&mut self) -> Result<(), DbErr> {
+        self.tx.execute_unprepared("ROLLBACK TO one_write").await?;
+        self.keep().await
+    }
+
+    /// Ends what a write has left that was dropped.
+    async fn settle(&mut self) -> Result<(), DbErr> {
+        match self.savepoint {
+            Savepoint::None => Ok(()),
+            Savepoint::Open => self.undo().await,
+            // Either there is nothing in it yet, or all of it was to be kept.
+            Savepoint::Asked => {
+                let kept = self.keep().await;
+                // Inside a transaction SQLite refuses this, and then there was just no savepoint to release.
+                if kept.is_err() && self.tx.execute_unprepared("BEGIN").await.is_ok() {
+                    return kept;
+                }
+                self.savepoint = Savepoint::None;
+                Ok(())
+            }
+        }
+    }
 }
 
 impl GroupCommit {
@@ -89,25 +157,19 @@ impl GroupCommit {
                 #[expect(clippy::disallowed_methods, reason = "the transaction of the group")]
                 let tx = self.shared.writer.begin_with_options(options).await?;
                 self.shared.begun.notify_one();
-                empty.insert(Group {
-                    tx,
-                    outcome: watch::Sender::new(None),
-                    size: 0,
-                })
+                empty.insert(Group::new(tx))
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "the savepoint of this write")]
-        let savepoint = match group.tx.begin().await {
-            Ok(savepoint) => savepoint,
-            Err(error) => return Err(discard(&mut slot, error).await.into()),
-        };
-        let done = match work(&savepoint).await {
-            Ok(done) => match savepoint.commit().await {
+        if let Err(error) = group.begin().await {
+            return Err(discard(&mut slot, error).await.into());
+        }
+        let done = match work(&group.tx).await {
+            Ok(done) => match group.keep().await {
                 Ok(()) => done,
                 Err(error) => return Err(discard(&mut slot, error).await.into()),
             },
             Err(error) => {
-                if let Err(rollback) = savepoint.rollback().await {
+                if let Err(rollback) = group.undo().await {
                     discard(&mut slot, rollback).await;
                 }
                 return Err(error);
@@ -134,7 +196,13 @@ impl GroupCommit {
 impl Shared {
     async fn commit(&self) {
         let mut slot = self.group.lock().await;
-        if let Some(Group { tx, outcome, size }) = slot.take() {
+        // A `COMMIT` would keep what a dropped write has done by halves.
+        if let Some(group) = &mut *slot
+            && let Err(error) = group.settle().await
+        {
+            discard(&mut slot, error).await;
+        }
+        if let Some(Group { tx, outcome, size, .. }) = slot.take() {
             self.sizes.observe(f64::from(size));
             let committed = tx.commit().await.map_err(Arc::new);
             if let Err(error) = &committed {

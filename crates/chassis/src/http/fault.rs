@@ -16,8 +16,8 @@ use super::{
     problem::{FieldError, Problem},
 };
 
-/// The problem that `error` is.
-pub(crate) fn problem(error: poem::Error) -> Problem {
+/// The problem that `error` is; `expected` tells what a parameter must be.
+pub(crate) fn problem(error: poem::Error, expected: impl FnOnce(&str) -> String) -> Problem {
     if let Some(problem) = error.downcast_ref::<Problem>() {
         return problem.clone();
     }
@@ -55,7 +55,7 @@ pub(crate) fn problem(error: poem::Error) -> Problem {
     if error.is::<MethodNotAllowedError>() {
         return method_not_allowed();
     }
-    parameter(&error)
+    parameter(&error, expected)
         .or_else(|| body(&error))
         .unwrap_or_else(|| unknown(error))
 }
@@ -79,19 +79,18 @@ fn unauthorised(kind: &'static str, detail: String, challenge: &'static str) -> 
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
-fn parameter(error: &poem::Error) -> Option<Problem> {
+fn parameter(error: &poem::Error, expected: impl FnOnce(&str) -> String) -> Option<Problem> {
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
-        return Some(Problem::invalid(vec![FieldError::parameter(
-            error.name,
-            readable(&error.reason),
-        )]));
+        let wrong = FieldError::parameter(error.name, expected(error.name));
+        return Some(Problem::invalid(vec![wrong]));
     }
     if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
         // A path that cannot be read names nothing: invalid UTF-8, or a number that is none.
         return Some(no_such_path());
     }
-    let query = error.downcast_ref::<poem::error::ParseQueryError>()?;
-    Some(Problem::malformed(format!("the query cannot be read: {query}")))
+    error
+        .is::<poem::error::ParseQueryError>()
+        .then(|| Problem::malformed("the query cannot be read; it must be name=value pairs, joined by &"))
 }
 
 /// poem-openapi puts Rust's name of the type before the reason: `failed to parse "integer_uint64": …`.

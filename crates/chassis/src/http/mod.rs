@@ -1,6 +1,5 @@
 //! HTTP conventions that all services share.
 
-mod allow;
 pub mod answer;
 mod body;
 pub mod client;
@@ -12,6 +11,7 @@ mod fault;
 pub mod idempotency;
 pub mod json;
 mod measure;
+mod operations;
 pub mod page;
 pub mod precondition;
 pub mod problem;

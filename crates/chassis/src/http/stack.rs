@@ -21,7 +21,6 @@ use prometheus_client::registry::Registry;
 use tracing::Instrument;
 
 use super::{
-    allow::Allow,
     body,
     client::ClientAddress,
     compress, cors,
@@ -30,6 +29,7 @@ use super::{
     fault,
     json::BodyLimit,
     measure::{self, Measure, Route},
+    operations::Operations,
     problem::Problem,
 };
 use crate::{service::Api, settings, telemetry};
@@ -52,7 +52,7 @@ pub struct Stack {
     service: &'static str,
     api: BoxEndpoint<'static, Response>,
     document: Served,
-    allow: Allow,
+    operations: Operations,
     verifier: Arc<Verifier>,
     settings: settings::Http,
     measure: Measure,
@@ -72,7 +72,7 @@ impl Stack {
         Self {
             service,
             document: Served::new(&api.document),
-            allow: Allow::new(&api.document),
+            operations: Operations::new(&api.document),
             api: api.endpoint,
             verifier,
             settings,
@@ -99,7 +99,10 @@ impl Stack {
             };
         }
         if request.method() == Method::OPTIONS {
-            let allow = self.allow.of(request.uri().path()).ok_or_else(fault::no_such_path)?;
+            let allow = self
+                .operations
+                .methods(request.uri().path())
+                .ok_or_else(fault::no_such_path)?;
             return Ok(Response::builder()
                 .status(StatusCode::NO_CONTENT)
                 .header(header::ALLOW, allow)
@@ -111,15 +114,16 @@ impl Stack {
         request.set_data(Arc::clone(&self.verifier));
         request.set_data(BodyLimit(self.settings.body_limit));
         request.set_data(Deadline::after(time));
-        let path = request.uri().clone();
+        let (method, path) = (request.method().clone(), request.uri().clone());
         let call = AssertUnwindSafe(self.api.call(request)).catch_unwind();
         match tokio::time::timeout(time, call).await {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(error))) => {
                 let pattern = error.data::<PathPattern>().cloned();
-                let mut problem = fault::problem(error);
+                let expected = |name: &str| self.operations.expected(&method, path.path(), name).to_owned();
+                let mut problem = fault::problem(error, expected);
                 if problem.status() == StatusCode::METHOD_NOT_ALLOWED
-                    && let Some(allow) = self.allow.of(path.path())
+                    && let Some(allow) = self.operations.methods(path.path())
                 {
                     problem = problem.with_header(header::ALLOW, allow);
                 }

@@ -1,15 +1,9 @@
 //! The public listener: one address, one or several hosts behind it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
-use poem::{
-    Endpoint, Request, Response,
-    endpoint::BoxEndpoint,
-    http::{header, uri::Scheme},
-    listener::Acceptor,
-    web::{LocalAddr, RemoteAddr},
-};
-use tokio::net::{TcpListener, TcpStream};
+use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::header};
+use tokio::net::TcpListener;
 
 use crate::http::problem::Problem;
 
@@ -26,39 +20,6 @@ pub(super) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<T
         }
         _ => anyhow::anyhow!("cannot listen on {address} ({setting}): {error}"),
     })
-}
-
-/// Accepts connections for poem, which itself would spin when there are no file descriptors left, and leave Nagle's
-/// algorithm on: an answer in two writes would then wait for the client's delayed acknowledgement, 40 ms.
-pub(super) struct Connections(pub(super) TcpListener);
-
-impl Acceptor for Connections {
-    type Io = TcpStream;
-
-    fn local_addr(&self) -> Vec<LocalAddr> {
-        self.0
-            .local_addr()
-            .map(|address| LocalAddr(address.into()))
-            .into_iter()
-            .collect()
-    }
-
-    async fn accept(&mut self) -> std::io::Result<(TcpStream, LocalAddr, RemoteAddr, Scheme)> {
-        loop {
-            match self.0.accept().await {
-                Ok((stream, remote)) => {
-                    // A socket that refuses has been closed by its peer.
-                    let _ = stream.set_nodelay(true);
-                    let local = LocalAddr(stream.local_addr().map(Into::into).unwrap_or_default());
-                    return Ok((stream, local, RemoteAddr(remote.into()), Scheme::HTTP));
-                }
-                Err(error) => {
-                    tracing::warn!(error = %error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    }
 }
 
 /// Finds the service by the first part of the host: `auth.localhost:8080` is `auth`.
@@ -81,7 +42,7 @@ impl Hosts {
     fn of(&self, request: &Request) -> Option<&BoxEndpoint<'static, Response>> {
         let host = || request.headers().get(header::HOST)?.to_str().ok();
         let named = if self.services.len() > 1 {
-            // HTTP/2 has the host in the URI.
+            // A request in absolute form has the host in its URI, and that one counts (RFC 9112, section 3.2.2).
             let label = request
                 .uri()
                 .host()

@@ -12,6 +12,7 @@ mod internal;
 mod listener;
 mod member;
 mod run;
+mod server;
 mod signal;
 
 use std::{
@@ -25,6 +26,7 @@ use std::{
 use figment::Figment;
 use tokio::net::TcpListener;
 
+pub use self::server::Server;
 use self::{
     internal::Health,
     listener::bind,

@@ -1,6 +1,6 @@
 //! Starting, serving and stopping, step by step.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use database::Db;
 use messaging::{
@@ -15,8 +15,8 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Budget, ConfiguredProcess, Failure, Health, Sockets, Tasks,
-    listener::{Connections, Hosts},
+    Budget, ConfiguredProcess, Failure, Health, Server, Sockets, Tasks,
+    listener::Hosts,
     member::{self, Ready},
 };
 use crate::{
@@ -83,13 +83,10 @@ impl ConfiguredProcess {
             internal: Stage::new(&tasks),
         };
         let health = Health::default();
-        serve(
-            &running.internal,
+        let server = Server::new(&core.http, Duration::from_secs(1));
+        running.internal.tasks.spawn(
             "internal listener",
-            sockets.internal,
-            health.clone(),
-            core.http.idle,
-            Duration::from_secs(1),
+            server.serve(sockets.internal, health.clone(), running.internal.stop.clone()),
         );
 
         // Asked to stop while it waits for a database, it need not wait on.
@@ -98,13 +95,13 @@ impl ConfiguredProcess {
             started = start(&name, services, &core, &running, &health) => started?,
         };
         let hosts = Hosts::new(started.endpoints, front.as_deref());
-        serve(
-            &running.server,
+        let server = Server::new(&core.http, core.process.stop / 2);
+        let mut metrics = Registry::default();
+        server.register_metrics(&mut metrics);
+        health.publish_metrics(metrics);
+        running.server.tasks.spawn(
             "listener",
-            sockets.public,
-            hosts,
-            core.http.idle,
-            core.process.stop / 2,
+            server.serve(sockets.public, hosts, running.server.stop.clone()),
         );
         health.ready();
         tracing::info!(public = %addresses.public, internal = %addresses.internal, "ready");
@@ -283,27 +280,4 @@ pub(crate) async fn connect(settings: &settings::Broker, client: &str) -> anyhow
     }
     broker.create_topics().await?;
     Ok(broker)
-}
-
-/// Serves `endpoint` until the stage is stopped, then finishes what is being answered, `within` at most.
-fn serve<E>(
-    stage: &Stage,
-    name: &'static str,
-    socket: tokio::net::TcpListener,
-    endpoint: E,
-    idle: Duration,
-    within: Duration,
-) where
-    E: poem::Endpoint + 'static,
-{
-    let stop = stage.stop.clone();
-    stage.tasks.spawn(name, async move {
-        let server = poem::Server::new_with_acceptor(Connections(socket)).idle_timeout(idle);
-        let served = server
-            .run_with_graceful_shutdown(Arc::new(endpoint), stop.cancelled_owned(), Some(within))
-            .await;
-        if let Err(error) = served {
-            tracing::error!(error = %error, "the listener failed");
-        }
-    });
 }

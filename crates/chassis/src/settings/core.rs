@@ -40,8 +40,14 @@ pub struct Http {
     pub trusted_proxies: Vec<IpNet>,
     /// Origins whose pages may call.
     pub cors_origins: Vec<HeaderValue>,
-    /// When a connection without traffic is closed.
+    /// Connections at most.
+    pub max_connections: u32,
+    /// How long a connection may be idle between requests.
     pub idle: Duration,
+    /// How long a request's head may take, from its first byte.
+    pub head: Duration,
+    /// How long a client may take nothing of its answer.
+    pub stall: Duration,
 }
 
 /// `database`
@@ -181,7 +187,16 @@ impl Http {
         let trusted_proxies = source.each_parsed("http.trusted_proxies", "networks like 10.0.0.0/8");
         let cors_origins: Option<Vec<String>> = source.take("http.cors_origins");
         let origins = cors_origins.map(|all| all.iter().filter_map(|text| origin(source, text)).collect());
-        let idle = source.seconds("http.idle_s");
+        let max_connections = source.take("http.max_connections");
+        source.require(max_connections != Some(0), "http.max_connections must be at least 1");
+        let mut patience = |key: &str| {
+            let time = source.seconds(key);
+            let wrong = format!("{key} must be at least 1, or no client is quick enough");
+            source.require(time != Some(Duration::ZERO), wrong);
+            time
+        };
+        let (idle, head) = (patience("http.idle_s"), patience("http.head_s"));
+        let stall = patience("http.stall_s");
         Some(Self {
             listen: listen?,
             internal_listen: internal_listen?,
@@ -189,7 +204,10 @@ impl Http {
             body_limit: body_limit?,
             trusted_proxies: trusted_proxies?,
             cors_origins: origins?,
+            max_connections: max_connections?,
             idle: idle?,
+            head: head?,
+            stall: stall?,
         })
     }
 }

@@ -173,6 +173,76 @@ async fn a_write_dropped_at_any_moment_is_whole_or_gone_and_blocks_nobody() {
     }
 }
 
+// On one thread: writes that ask at once are queued before the committer can come between them.
+#[tokio::test]
+async fn a_write_dropped_between_others_takes_none_of_them_along() {
+    let database = table().await;
+    let db = database.db();
+    for polls in 1..60_u32 {
+        let before = db.write(async |tx| say(tx, &format!("{polls:02} before")).await);
+        let dropped = poll_and_drop(
+            db.write(async |tx| {
+                say(tx, &format!("{polls:02} first")).await?;
+                say(tx, &format!("{polls:02} second")).await
+            }),
+            polls,
+        );
+        let after = db.write(async |tx| say(tx, &format!("{polls:02} after")).await);
+        let (before, _, after) = tokio::join!(before, dropped, after);
+        before.unwrap();
+        after.unwrap();
+    }
+    db.write(async |tx| say(tx, "last").await).await.unwrap();
+    let words = words(&database.replica().await.unwrap()).await;
+    for polls in 1..60 {
+        let found = |what: &str| words.contains(&format!("{polls:02} {what}"));
+        assert!(found("before"), "the one before it, dropped after {polls} polls");
+        assert!(found("after"), "the one after it, dropped after {polls} polls");
+        assert_eq!(found("first"), found("second"), "dropped after {polls} polls");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn among_many_writers_that_are_aborted_whoever_was_told_ok_is_there() {
+    let database = table().await;
+    let writers: Vec<_> = (0..300_u32)
+        .map(|n| {
+            let db = database.db();
+            let write = async move {
+                db.write(async |tx| {
+                    say(tx, &format!("{n:03} first")).await?;
+                    say(tx, &format!("{n:03} second")).await
+                })
+                .await
+            };
+            // Each third is dropped, at another moment each time.
+            tokio::spawn(async move {
+                if n % 3 == 0 {
+                    poll_and_drop(write, 1 + n / 3 % 30).await
+                } else {
+                    Some(write.await)
+                }
+            })
+        })
+        .collect();
+    let mut told = Vec::new();
+    for (n, writer) in writers.into_iter().enumerate() {
+        match writer.await.unwrap() {
+            Some(Ok(())) => told.push(n),
+            Some(Err(error)) => panic!("{n} was not dropped, and failed: {error}"),
+            None => assert_eq!(n % 3, 0),
+        }
+    }
+    assert!(told.len() >= 200);
+    database.db().write(async |tx| say(tx, "last").await).await.unwrap();
+    let words = words(&database.replica().await.unwrap()).await;
+    for n in 0..300 {
+        let found = |what: &str| words.contains(&format!("{n:03} {what}"));
+        assert_eq!(found("first"), found("second"), "{n}");
+        assert!(found("first") || !told.contains(&n), "{n} was told Ok and is gone");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_panics_is_rolled_back_and_the_next_one_works() {
     let database = table().await;
@@ -192,7 +262,7 @@ async fn a_write_that_panics_is_rolled_back_and_the_next_one_works() {
     assert_eq!(words(&db).await, ["beside", "next"]);
 }
 
-// On one thread: all writes are queued before the committer can be, so they are one group.
+// On one thread: writes that ask at once are queued before the committer can come between them.
 #[tokio::test]
 async fn a_commit_that_fails_fails_every_write_of_its_group() {
     let database = TestDatabase::sqlite().await;
@@ -230,7 +300,7 @@ async fn a_commit_that_fails_fails_every_write_of_its_group() {
     assert_eq!(words(&db).await, ["next"], "the next group is not affected");
 }
 
-// On one thread: all writes are queued before the committer can be, so they are one group.
+// On one thread: writes that ask at once are queued before the committer can come between them.
 #[tokio::test]
 async fn a_transaction_that_sqlite_ended_by_itself_fails_its_group_and_the_next_begins_anew() {
     let database = TestDatabase::sqlite().await;

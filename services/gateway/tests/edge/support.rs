@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc, Mutex,
@@ -13,7 +12,11 @@ use std::{
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chassis::{Assembled, Clock, Configured, Settings, Tasks, settings::Core};
+use chassis::{
+    Assembled, Clock, Configured, Settings, Tasks,
+    process::Server,
+    settings::{self, Core},
+};
 use contracts::{
     Envelope, Event, EventId, Timestamp,
     id::{SessionId, UserId},
@@ -24,8 +27,6 @@ use figment::{
     providers::{Format, Toml},
 };
 use gateway::{Gateway, settings::GatewaySettings};
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use identity::{Claims, KeySource, Role, Scope, Verifier};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::JwkSet};
 use messaging::{
@@ -33,11 +34,7 @@ use messaging::{
     message::Message,
     worker::{Progress, Worker},
 };
-use poem::{
-    Body, Endpoint, EndpointExt, Request, Response,
-    http::{self, StatusCode, uri::Scheme},
-    web::{LocalAddr, RemoteAddr},
-};
+use poem::{Body, Endpoint, EndpointExt, Request, Response, http::StatusCode};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -48,30 +45,35 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) const SECRET: &str = "a secret that gateway and auth share";
 
-/// Serves `endpoint` on a free port until the tasks are dropped. Not by poem's server: that one goes on with a request whose
-/// client has gone away, and a test could not tell whether the gateway gave it up.
-pub(crate) fn serve(tasks: &mut JoinSet<()>, endpoint: impl Endpoint<Output = Response> + 'static) -> SocketAddr {
+/// Serves `endpoint` on a free port, as every service is served, until the tasks are dropped.
+pub(crate) fn serve(
+    tasks: &mut JoinSet<()>,
+    http: &settings::Http,
+    endpoint: impl Endpoint<Output = Response> + 'static,
+) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let address = listener.local_addr().unwrap();
-    let endpoint = Arc::new(endpoint);
-    tasks.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((stream, peer)) = listener.accept().await {
-            let endpoint = Arc::clone(&endpoint);
-            let service = service_fn(move |request| {
-                let request = Request::from((request, LocalAddr(address.into()), RemoteAddr(peer.into()), Scheme::HTTP));
-                let endpoint = Arc::clone(&endpoint);
-                async move { Ok::<_, Infallible>(http::Response::<BoxBody>::from(endpoint.get_response(request).await)) }
-            });
-            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
+    tasks.spawn(Server::new(http, SOON).serve(listener, endpoint, CancellationToken::new()));
     address
 }
 
-type BoxBody = http_body_util::combinators::BoxBody<bytes::Bytes, std::io::Error>;
+/// The settings of a gateway in front of services at these addresses.
+fn configured(services: &[(&str, SocketAddr)], settings: &str) -> Configured<Gateway> {
+    let mut figment = Figment::from(Toml::string(Core::DEFAULTS))
+        .merge(Toml::string(GatewaySettings::DEFAULTS))
+        .merge(("database.url", "sqlite://elsewhere"))
+        .merge(("broker.bootstrap", "embedded"))
+        .merge(("identity.introspection_secret", SECRET));
+    for name in gateway::settings::UPSTREAMS {
+        let given = services.iter().find(|(service, _)| *service == name);
+        let address = given.map_or_else(nowhere, |(_, address)| *address);
+        figment = figment.merge((format!("gateway.upstreams.{name}.url"), format!("http://{address}")));
+    }
+    let configured = Configured::read(&figment.merge(Toml::string(settings)));
+    configured.map_err(|wrong| wrong.join("\n")).unwrap()
+}
 
 /// An address where nobody listens.
 pub(crate) fn nowhere() -> SocketAddr {
@@ -104,7 +106,7 @@ impl Service {
         });
         let mut tasks = JoinSet::new();
         Self {
-            address: serve(&mut tasks, endpoint),
+            address: serve(&mut tasks, &configured(&[], "").core.http, endpoint),
             calls,
             _tasks: tasks,
         }
@@ -250,19 +252,9 @@ impl Edge {
         services: &[(&str, SocketAddr)],
         settings: &str,
     ) -> Self {
-        let mut figment = Figment::from(Toml::string(Core::DEFAULTS))
-            .merge(Toml::string(GatewaySettings::DEFAULTS))
-            .merge(("database.url", "sqlite://elsewhere"))
-            .merge(("broker.bootstrap", "embedded"))
-            .merge(("identity.introspection_secret", SECRET));
-        let own = ("auth", auth.service.address);
-        for name in gateway::settings::UPSTREAMS {
-            let given = services.iter().chain([&own]).find(|(service, _)| *service == name);
-            let address = given.map_or_else(nowhere, |(_, address)| *address);
-            figment = figment.merge((format!("gateway.upstreams.{name}.url"), format!("http://{address}")));
-        }
-        let configured =
-            Configured::<Gateway>::read(&figment.merge(Toml::string(settings))).map_err(|wrong| wrong.join("\n"));
+        let own = [services, &[("auth", auth.service.address)]].concat();
+        let configured = configured(&own, settings);
+        let http = configured.core.http.clone();
 
         let document = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
@@ -274,7 +266,7 @@ impl Edge {
         let (clock, stop) = (Clock::system(), CancellationToken::new());
         let tasks = Tasks::new("gateway");
         let assembled = Assembled::new(
-            configured.unwrap(),
+            configured,
             db,
             clock.clone(),
             verifier,
@@ -284,7 +276,7 @@ impl Edge {
         );
         let assembled = assembled.await.unwrap();
         let mut tasks = JoinSet::new();
-        let address = serve(&mut tasks, assembled.endpoint.map_to_response());
+        let address = serve(&mut tasks, &http, assembled.endpoint.map_to_response());
         for (worker, pace) in assembled.workers {
             let (mut worker, stop): (Box<dyn Worker>, _) = (worker, stop.clone());
             tasks.spawn(async move {
