@@ -103,6 +103,10 @@ impl ConfiguredProcess {
             "listener",
             server.serve(sockets.public, hosts, running.server.stop.clone()),
         );
+        if core.broker.down {
+            tracing::warn!("the broker goes down now, as broker.down asks");
+            started.broker.interrupt()?;
+        }
         health.ready();
         tracing::info!(public = %addresses.public, internal = %addresses.internal, "ready");
         on_ready(&addresses);

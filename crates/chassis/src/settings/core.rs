@@ -80,6 +80,8 @@ pub struct Broker {
     pub properties: BTreeMap<String, String>,
     /// How long to wait for it at start.
     pub wait: Duration,
+    /// Whether the broker inside this process goes down once the process is ready.
+    pub down: bool,
 }
 
 /// Where the broker is.
@@ -290,6 +292,12 @@ impl Broker {
         let positive = partitions.is_none_or(|many: i32| many > 0) && replication.is_none_or(|many: i32| many > 0);
         source.require(positive, "broker.partitions and broker.replication must be at least 1");
         let hours: Option<u64> = source.take("broker.retention_hours");
+        let down: Option<bool> = source.take("broker.down");
+        let embedded = bootstrap.as_deref() == Some("embedded");
+        source.require(
+            embedded || down != Some(true),
+            "broker.down is only for the broker inside this process",
+        );
         let place = match bootstrap? {
             text if text == "embedded" => BrokerPlace::Embedded,
             text => BrokerPlace::Cluster(text),
@@ -302,6 +310,7 @@ impl Broker {
             retention: Duration::from_secs(hours?.saturating_mul(3600)),
             properties: properties?,
             wait: wait?,
+            down: down?,
         })
     }
 

@@ -14,11 +14,15 @@ use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
+    mocking::MockCluster,
     types::RDKafkaErrorCode,
 };
 use tokio::sync::watch;
 
 use super::{BrokerError, Log};
+
+/// The id of the only broker of the cluster.
+const NODE: i32 = 1;
 
 pub(crate) struct EmbeddedCluster {
     /// The client that the cluster belongs to: it lives as long as this does.
@@ -49,14 +53,17 @@ impl EmbeddedCluster {
         &self.positions
     }
 
-    pub(crate) fn create_topic(&self, name: &str, partitions: i32) -> Result<(), BrokerError> {
+    fn cluster(&self) -> Result<MockCluster<'_, Log>, BrokerError> {
         let missing = KafkaError::MockCluster(RDKafkaErrorCode::UnknownBroker);
-        let cluster = self
-            .owner
-            .client()
-            .mock_cluster()
-            .ok_or(BrokerError::Settings(missing))?;
-        match cluster.create_topic(name, partitions, 1) {
+        self.owner.client().mock_cluster().ok_or(BrokerError::Settings(missing))
+    }
+
+    pub(crate) fn interrupt(&self) -> Result<(), BrokerError> {
+        self.cluster()?.broker_down(NODE).map_err(BrokerError::Settings)
+    }
+
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32) -> Result<(), BrokerError> {
+        match self.cluster()?.create_topic(name, partitions, 1) {
             Ok(()) | Err(KafkaError::MockCluster(RDKafkaErrorCode::TopicAlreadyExists)) => Ok(()),
             Err(error) => Err(BrokerError::Settings(error)),
         }

@@ -142,6 +142,20 @@ impl Broker {
         &self.inner.servers
     }
 
+    /// Takes the broker inside this process down, as an outage would: everybody loses the connection and gets none again.
+    ///
+    /// # Errors
+    /// When the broker is not inside this process.
+    pub fn interrupt(&self) -> Result<(), BrokerError> {
+        match &self.inner.embedded {
+            Some(cluster) => cluster.interrupt(),
+            None => Err(BrokerError::Unusable {
+                servers: self.inner.servers.clone(),
+                reason: "only a broker inside this process can be taken down".to_owned(),
+            }),
+        }
+    }
+
     /// How far each group has come, on the broker inside this process.
     pub(crate) fn embedded_positions(&self) -> Option<&Positions> {
         self.inner.embedded.as_ref().map(EmbeddedCluster::positions)

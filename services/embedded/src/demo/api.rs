@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
 pub(super) struct Api {
@@ -28,10 +28,37 @@ impl Api {
         })
     }
 
-    /// Posts and answers what was created; waits as long as a rate limit asks for.
+    /// Posts and answers what was created.
     pub(super) async fn post(&self, path: &str, token: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call(path, token, |url| self.client.post(url).json(body)).await
+    }
+
+    /// Posts with an `Idempotency-Key`.
+    pub(super) async fn post_once(&self, path: &str, token: &str, body: &Value, key: &str) -> anyhow::Result<Value> {
+        let request = |url| self.client.post(url).header("Idempotency-Key", key).json(body);
+        self.call(path, token, request).await
+    }
+
+    /// Reads.
+    pub(super) async fn get(&self, path: &str, token: &str) -> anyhow::Result<Value> {
+        self.call(path, token, |url| self.client.get(url)).await
+    }
+
+    /// Whether the hub with this internal port is ready.
+    pub(super) async fn is_ready(&self, internal: u16) -> bool {
+        let ready = self.client.get(format!("http://127.0.0.1:{internal}/readyz")).send().await;
+        ready.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+
+    /// Waits as long as a rate limit asks for.
+    async fn call(
+        &self,
+        path: &str,
+        token: &str,
+        request: impl Fn(Url) -> RequestBuilder,
+    ) -> anyhow::Result<Value> {
         for _ in 0..100 {
-            let mut request = self.client.post(self.base.join(path)?).json(body);
+            let mut request = request(self.base.join(path)?);
             if !token.is_empty() {
                 request = request.bearer_auth(token);
             }
@@ -50,10 +77,10 @@ impl Api {
             }
             let text = answer.text().await?;
             if !status.is_success() {
-                bail!("POST {path} answered {status}: {text}");
+                bail!("{path} answered {status}: {text}");
             }
-            return serde_json::from_str(&text).with_context(|| format!("POST {path} answered no JSON: {text}"));
+            return serde_json::from_str(&text).with_context(|| format!("{path} answered no JSON: {text}"));
         }
-        bail!("POST {path} was refused a hundred times; the hub is too busy")
+        bail!("{path} was refused a hundred times; the hub is too busy")
     }
 }
