@@ -110,6 +110,12 @@ pub enum Scope {
     /// `notifications:write`
     #[serde(rename = "notifications:write")]
     NotificationsWrite,
+    /// `billing:read`: subscription, orders, invoices, usage.
+    #[serde(rename = "billing:read")]
+    BillingRead,
+    /// `billing:write`
+    #[serde(rename = "billing:write")]
+    BillingWrite,
     /// `admin`: the admin operations, for tokens of admins.
     #[serde(rename = "admin")]
     Admin,
@@ -117,7 +123,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 9] = [
+    pub const ALL: [Scope; 11] = [
         Scope::ProfileRead,
         Scope::ProfileWrite,
         Scope::ProjectsRead,
@@ -126,6 +132,8 @@ impl Scope {
         Scope::TasksWrite,
         Scope::NotificationsRead,
         Scope::NotificationsWrite,
+        Scope::BillingRead,
+        Scope::BillingWrite,
         Scope::Admin,
     ];
 
@@ -140,6 +148,8 @@ impl Scope {
             Scope::TasksWrite => "tasks:write",
             Scope::NotificationsRead => "notifications:read",
             Scope::NotificationsWrite => "notifications:write",
+            Scope::BillingRead => "billing:read",
+            Scope::BillingWrite => "billing:write",
             Scope::Admin => "admin",
         }
     }
@@ -191,8 +201,8 @@ const fn op(method: &'static str, path: &'static str, access: Access) -> Operati
 
 use Access::{Public, Session, User};
 use Scope::{
-    NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead, ProjectsWrite, TasksRead,
-    TasksWrite,
+    BillingRead, BillingWrite, NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead,
+    ProjectsWrite, TasksRead, TasksWrite,
 };
 
 /// Every operation of every service.
@@ -260,7 +270,11 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/v1/notifications/unread-count", User(NotificationsRead)),
     op("GET", "/v1/notification-preferences", User(NotificationsRead)),
     op("PUT", "/v1/notification-preferences", User(NotificationsWrite)),
+    // billing
+    op("GET", "/v1/orders", User(BillingRead)),
+    op("GET", "/v1/orders/{id}", User(BillingRead)),
     // gateway
+    op("POST", "/v1/orders", User(BillingWrite)),
     op("GET", "/v1/stream", User(NotificationsRead)),
     op("GET", "/v1/home", User(ProfileRead)),
 ];
