@@ -304,6 +304,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/v1/personal-data/billing", Session),
     op("POST", "/v1/payment-webhooks/stripe", Public),
     // gateway
+    op("POST", "/v1/orders", User(BillingWrite)),
     op("GET", "/v1/stream", User(NotificationsRead)),
     op("GET", "/v1/home", User(ProfileRead)),
 ];

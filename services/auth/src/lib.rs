@@ -5,6 +5,7 @@ pub mod commands;
 pub mod domain;
 pub mod keyring;
 pub mod metrics;
+pub mod reactions;
 pub mod settings;
 pub mod state;
 pub mod store;
@@ -17,10 +18,7 @@ use chassis::{Api, Assembly, Boot, Desk, Service};
 use database::MigrationTrait;
 use identity::ServiceSecret;
 use mail::Transport;
-use messaging::{
-    Reactions,
-    worker::{Pace, Worker},
-};
+use messaging::worker::{Pace, Worker};
 use poem::{EndpointExt, middleware::AddData};
 use seal::Seal;
 use secrecy::ExposeSecret;
@@ -86,6 +84,7 @@ impl Service for Auth {
     async fn assemble(boot: &mut Boot<AuthSettings>) -> anyhow::Result<Assembly> {
         let settings = boot.settings.clone();
         let (db, clock) = (boot.db.clone(), boot.clock.clone());
+        let reactions = reactions::all(&clock);
         let seal = Arc::new(Seal::new(settings::MASTER_KEY, settings.master_key.expose_secret())?);
         let keyring = Keyring::open(db.clone(), clock.clone(), Arc::clone(&seal), &settings).await?;
         let mailer = Mailer {
@@ -123,7 +122,7 @@ impl Service for Auth {
         let api = api.map(|endpoint| api::page::beside(endpoint).with(AddData::new(secret)).map_to_response());
         Ok(Assembly {
             api,
-            reactions: Reactions::new(),
+            reactions,
             workers,
         })
     }

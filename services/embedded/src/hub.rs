@@ -104,7 +104,7 @@ fn defaults(place: &Place, data: &Path) -> anyhow::Result<String> {
     };
     let host = Ipv4Addr::LOCALHOST;
     let mail = quoted(&format!("file://{}", data.join("mail").display()));
-    let upstreams: String = [Auth::NAME, Project::NAME, Notification::NAME]
+    let upstreams: String = gateway::settings::UPSTREAMS
         .map(|name| {
             format!("[gateway.upstreams.{name}]\nurl = \"http://{host}:{port}\"\nhost = \"{name}.localhost\"\n")
         })
@@ -136,6 +136,10 @@ stop_s = 10
 master_key = "{master_key}"
 public_url = "http://auth.localhost:{port}"
 mail_url = {mail}
+
+# One busy machine calls more often than a free plan allows.
+[gateway.limits]
+plan_rates = false
 
 {upstreams}"#
     ))

@@ -1,7 +1,8 @@
 //! The edge of the hub: one API in front of all services.
 //!
 //! Requests go to the service whose OpenAPI document has their path ([`edge::proxy`]), after rate limits, introspection and
-//! the table of permissions. Two operations are the gateway's own: the overview and the live stream.
+//! the table of permissions. The gateway's own operations are the overview, the live stream and the orders, which it accepts
+//! also while billing is down.
 
 pub mod api;
 pub mod domain;
@@ -19,7 +20,7 @@ use chassis::{
 use database::MigrationTrait;
 
 use crate::{
-    api::{HomeApi, StreamApi},
+    api::{HomeApi, OrderApi, StreamApi},
     domain::route::{OWN, Table},
     edge::{
         docs,
@@ -28,6 +29,7 @@ use crate::{
         introspection::Introspector,
         limit::Limits,
         meters::Meters,
+        order_pruner::OrderPruner,
         proxy::Edge,
         routes,
         tail::{Pruner, Tail},
@@ -52,7 +54,7 @@ impl Service for Gateway {
     }
 
     fn document() -> serde_json::Value {
-        let own = Api::document::<(HomeApi, StreamApi)>(TITLE);
+        let own = Api::document::<(HomeApi, OrderApi, StreamApi)>(TITLE);
         // A test reads them; what is compiled in cannot change afterwards.
         docs::merge(own, &routes::documents().unwrap_or_default())
     }
@@ -65,7 +67,17 @@ impl Service for Gateway {
             .of("auth")
             .ok_or_else(|| anyhow::anyhow!("gateway.upstreams.auth is missing"))?;
         let secret = settings.introspection.secret.clone();
-        let introspector = Introspector::new(Arc::clone(auth), settings.introspection, boot.clock.clone(), &meters);
+        let rates = settings.limits.plan_rates.then(|| boot.db.clone());
+        let introspector = Introspector::new(
+            Arc::clone(auth),
+            rates,
+            settings.introspection,
+            boot.clock.clone(),
+            &meters,
+        );
+        let billing = upstreams
+            .of("billing")
+            .ok_or_else(|| anyhow::anyhow!("gateway.upstreams.billing is missing"))?;
 
         let hub = Hub::new(settings.stream.clone(), Arc::clone(&meters));
         let tail = Tail::begin(boot.db.clone(), Arc::clone(&hub), Arc::clone(&introspector)).await?;
@@ -76,11 +88,17 @@ impl Service for Gateway {
             stream.retention,
             stream.retention_events,
         );
+        let order_pruner = OrderPruner {
+            db: boot.db.clone(),
+            clock: boot.clock.clone(),
+            retention: settings.order_retention,
+        };
         let (throttled, announcer) = throttle::throttled(boot.db.clone(), secret);
         let workers: Vec<(Box<dyn Worker>, Pace)> = vec![
             (Box::new(tail), Pace::every(stream.poll)),
             (Box::new(pruner), Pace::every(Duration::from_secs(60))),
             (Box::new(announcer), Pace::every(Duration::from_secs(1))),
+            (Box::new(order_pruner), Pace::every(Duration::from_secs(3600))),
         ];
 
         let parts = Parts {
@@ -96,7 +114,13 @@ impl Service for Gateway {
             settings: settings.home,
             clock: boot.clock.clone(),
         };
-        let own = Api::new(TITLE, (home, StreamApi(Arc::new(parts))));
+        let orders = OrderApi {
+            db: boot.db.clone(),
+            clock: boot.clock.clone(),
+            billing: Arc::clone(billing),
+            timeout: settings.order_timeout,
+        };
+        let own = Api::new(TITLE, (home, orders, StreamApi(Arc::new(parts))));
         let documents = routes::documents()?;
         let routed = documents.iter().map(|(service, document)| (*service, document));
         let table = Table::build(std::iter::once((OWN, &own.document)).chain(routed))?;

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::domain::{breaker, retry};
 
 /// Services behind the gateway, in a fixed order.
-pub const UPSTREAMS: [&str; 3] = ["auth", "project", "notification"];
+pub const UPSTREAMS: [&str; 5] = ["auth", "project", "notification", "billing", "analytics"];
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ pub struct GatewaySettings {
     pub stream: Stream,
     /// The overview.
     pub home: Home,
+    /// For how long billing is asked about orders.
+    pub order_timeout: Duration,
+    /// For how long settled orders are kept.
+    pub order_retention: Duration,
     /// Networks whose `X-Forwarded-…` are believed; the chassis' setting.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -87,6 +91,8 @@ pub struct Limits {
     pub address: Quota,
     /// Every request of a user.
     pub client: Quota,
+    /// Whether the plan of a user, when it is known, says instead how often they may call.
+    pub plan_rates: bool,
     /// Failed sign-ins of an address.
     pub sign_in: Quota,
     /// New accounts and mails of an address.
@@ -133,6 +139,12 @@ impl Settings for GatewaySettings {
         let patience = source.millis("gateway.breaker.patience_ms");
         let (introspection, limits) = (Introspection::read(source), Limits::read(source));
         let (stream, home) = (Stream::read(source), Home::read(source));
+        let order_timeout = source.millis("gateway.orders.timeout_ms");
+        let order_days: Option<u32> = source.take("gateway.orders.retention_days");
+        source.require(
+            order_days != Some(0),
+            "gateway.orders.retention_days must be at least 1, or an order is forgotten while it is looked at",
+        );
         let trusted_proxies = source.each_parsed("http.trusted_proxies", "networks like 10.0.0.0/8");
         Some(Self {
             upstreams: upstreams.into_iter().collect::<Option<_>>()?,
@@ -144,6 +156,8 @@ impl Settings for GatewaySettings {
             limits: limits?,
             stream: stream?,
             home: home?,
+            order_timeout: order_timeout?,
+            order_retention: Duration::from_secs(u64::from(order_days?) * 86_400),
             trusted_proxies: trusted_proxies?,
         })
     }
@@ -282,9 +296,11 @@ impl Limits {
         };
         let (address, client) = (quota("address"), quota("client"));
         let (sign_in, account, bad_token) = (quota("sign_in"), quota("account"), quota("bad_token"));
+        let plan_rates = source.take("gateway.limits.plan_rates");
         Some(Self {
             address: address?,
             client: client?,
+            plan_rates: plan_rates?,
             sign_in: sign_in?,
             account: account?,
             bad_token: bad_token?,

@@ -39,6 +39,8 @@ pub struct User {
     pub role: Role,
     /// What they pay for.
     pub plan: String,
+    /// Version of the subscription that says so; 0 before billing has told of one.
+    pub plan_version: i64,
     /// Whether an admin has shut the account.
     pub disabled: bool,
     /// Rises by one with each change.
@@ -184,6 +186,7 @@ impl User {
             email_verified: false,
             role: Role::User,
             plan: FREE.to_owned(),
+            plan_version: 0,
             disabled: false,
             version: 1,
             created_at: now,
@@ -250,6 +253,20 @@ impl User {
         }
         self.role = role;
         Some(self.updated(now))
+    }
+
+    /// Learns the plan from `version` of their subscription, unless a newer one is known. Whether it was news; and what to
+    /// tell when the plan is another than before: everybody who remembers the user has to ask again.
+    pub fn learn_plan(&mut self, plan: &str, version: i64, now: Timestamp) -> (bool, Option<UserUpdated>) {
+        if version <= self.plan_version {
+            return (false, None);
+        }
+        self.plan_version = version;
+        if self.plan == plan {
+            return (true, None);
+        }
+        plan.clone_into(&mut self.plan);
+        (true, Some(self.updated(now)))
     }
 
     /// Shuts the account; `None` when it is shut.
@@ -341,5 +358,20 @@ mod tests {
         let same = ProfileChange::parse(Some("Ada"), Some("@ADA")).unwrap();
         assert_eq!(user.change_profile(same, now), None);
         assert_eq!(user.version, 5);
+    }
+
+    #[test]
+    fn a_plan_is_learnt_from_newer_versions_alone_and_told_when_it_is_another() {
+        let (mut user, now) = (ada(), Timestamp::from_micros(1));
+        assert_eq!(
+            user.learn_plan("free", 1, now),
+            (true, None),
+            "nobody sees a difference"
+        );
+        let (news, told) = user.learn_plan("team", 3, now);
+        assert_eq!((news, told.map(|event| event.user.version)), (true, Some(2)));
+        assert_eq!(user.learn_plan("business", 3, now), (false, None));
+        assert_eq!(user.learn_plan("free", 2, now), (false, None));
+        assert_eq!((user.plan.as_str(), user.version), ("team", 2));
     }
 }

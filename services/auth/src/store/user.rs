@@ -30,6 +30,8 @@ pub struct Model {
     pub role: String,
     /// Plan.
     pub plan: String,
+    /// Version of the subscription that says so.
+    pub plan_version: i64,
     /// Whether the account is shut.
     pub disabled: bool,
     /// What a search looks into: address, handle and name in lower case.
@@ -61,6 +63,7 @@ impl From<&User> for Model {
             email_verified: user.email_verified,
             role: user.role.name().to_owned(),
             plan: user.plan.clone(),
+            plan_version: user.plan_version,
             disabled: user.disabled,
             search_text: format!("{email} {handle} {}", user.display_name).to_lowercase(),
             version: user.version,
@@ -83,6 +86,7 @@ impl TryFrom<Model> for User {
             email_verified: row.email_verified,
             role: row.role.parse::<Role>().map_err(DbErr::Type)?,
             plan: row.plan,
+            plan_version: row.plan_version,
             disabled: row.disabled,
             version: row.version,
             created_at: row.created_at,

@@ -12,6 +12,7 @@ mod introspection;
 mod keys;
 mod mail;
 mod password;
+mod plan;
 mod profile;
 mod refresh;
 mod registration;

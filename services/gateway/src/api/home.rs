@@ -1,16 +1,10 @@
 //! `GET /v1/home`: what a client shows first, in one answer.
 
-use std::time::Duration;
-
-use chassis::{
-    Clock,
-    http::{Deadline, json::Json},
-};
-use http_body_util::{BodyExt, Limited};
+use chassis::{Clock, http::json::Json};
 use identity::Bearer;
 use poem::{
     Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::PathAndQuery},
+    http::{StatusCode, uri::PathAndQuery},
 };
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
@@ -18,12 +12,9 @@ use serde_json::Value;
 
 use super::Tag;
 use crate::{
-    edge::upstream::{Call, Outgoing, Upstreams},
+    edge::{inquiry, upstream::Upstreams},
     settings,
 };
-
-/// The largest part that is read.
-const PART: usize = 1024 * 1024;
 
 /// The overview.
 pub struct HomeApi {
@@ -131,46 +122,14 @@ impl HomeApi {
             .upstreams
             .of(service)
             .ok_or_else(|| degraded(&"there is no such service"))?;
-        let mut headers = HeaderMap::new();
-        for name in [header::AUTHORIZATION, header::ACCEPT_LANGUAGE, header::USER_AGENT] {
-            if let Some(value) = request.headers().get(&name) {
-                headers.insert(name, value.clone());
-            }
-        }
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let left = request.data::<Deadline>().map_or(self.settings.timeout, Deadline::left);
-        // The whole answer has to leave before the request's own time is over.
-        let time = self
-            .settings
-            .timeout
-            .min(left.saturating_sub(Duration::from_millis(50)).max(left / 2));
         let path = path.parse::<PathAndQuery>().map_err(|error| degraded(&error))?;
-        let call = Call {
-            method: Method::GET,
-            path,
-            headers,
-            body: Outgoing::Empty,
-            time,
-        };
-        let read = async {
-            let response = upstream
-                .send(call)
-                .await
-                .map_err(|error| degraded(&chassis::worker::chain(&error)))?;
-            match response.status() {
-                StatusCode::OK => {}
-                StatusCode::FORBIDDEN => return Err(Missing::Withheld),
-                status => return Err(degraded(&status)),
-            }
-            let body = Limited::new(response.into_body(), PART)
-                .collect()
-                .await
-                .map_err(|error| degraded(&error))?;
-            serde_json::from_slice(&body.to_bytes()).map_err(|error| degraded(&error))
-        };
-        // The deadline of a call is for its answer's beginning; this one is for its end as well.
-        tokio::time::timeout(time, read)
+        let answer = inquiry::ask(request, upstream, path, self.settings.timeout)
             .await
-            .unwrap_or_else(|_| Err(degraded(&"it took too long")))
+            .map_err(|error| degraded(&chassis::worker::chain(&error)))?;
+        match answer.status() {
+            StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|error| degraded(&error)),
+            StatusCode::FORBIDDEN => Err(Missing::Withheld),
+            status => Err(degraded(&status)),
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The gateway's own operations.
 
 mod home;
+mod order;
 mod stream;
 
 use poem_openapi::Tags;
 
 pub use home::HomeApi;
+pub use order::OrderApi;
 pub use stream::StreamApi;
 
 /// Groups in the document.
@@ -13,4 +15,6 @@ pub use stream::StreamApi;
 pub(crate) enum Tag {
     /// What concerns the caller: at a glance, and live.
     Overview,
+    /// Ordering a plan, and what became of it.
+    Orders,
 }

@@ -3,6 +3,7 @@
 pub mod announcement;
 pub mod audience;
 pub mod breaker;
+pub mod order;
 pub mod retry;
 pub mod revocation;
 pub mod route;

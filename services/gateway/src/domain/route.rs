@@ -1,6 +1,7 @@
 //! The route table: which service answers which path, made from the services' own OpenAPI documents.
 //!
-//! A path belongs to one service; two that claim it are a mistake that [`Table::build`] names. An operation for services
+//! A path belongs to one service; two that claim it are a mistake that [`Table::build`] names, but for those that the gateway
+//! answers in front of a service ([`FRONTED`]). An operation for services
 //! alone is never routed. A path with a dot segment matches nothing, whichever way it is written: what an upstream would make
 //! of it is not what was matched here.
 
@@ -11,6 +12,10 @@ use poem::http::{HeaderValue, Method};
 
 /// The gateway's own place among the services.
 pub const OWN: &str = "gateway";
+
+/// Paths that the gateway answers though a service has them too: it asks that service, and knows what the service has not
+/// heard of yet.
+pub const FRONTED: [(&str, &str); 2] = [("billing", "/v1/orders"), ("billing", "/v1/orders/{id}")];
 
 /// One path of the API.
 #[derive(Debug, Clone)]
@@ -79,6 +84,9 @@ impl Table {
         let mut table = Self::default();
         for (service, document) in documents {
             for (path, operations) in operations(service, document)? {
+                if FRONTED.contains(&(service, path.as_str())) {
+                    continue;
+                }
                 let mut names: Vec<&str> = operations.iter().map(|(method, _)| method.as_str()).collect();
                 if names.contains(&"GET") {
                     names.push("HEAD");
@@ -242,6 +250,20 @@ mod tests {
         assert!(
             matches!(claimed, RouteError::Claimed { service: "project", .. }),
             "{claimed}"
+        );
+    }
+
+    #[test]
+    fn a_path_that_the_gateway_fronts_is_its_own_whoever_has_it_too() {
+        let own = json!({"paths": {"/v1/orders": {"get": {}, "post": {}}, "/v1/orders/{id}": {"get": {}}}});
+        let billing = json!({"paths": {"/v1/orders": {"get": {}}, "/v1/orders/{id}": {"get": {}}}});
+        let table = Table::build([(OWN, &own), ("billing", &billing)]).unwrap();
+        for path in ["/v1/orders", "/v1/orders/ord_1"] {
+            assert_eq!(table.find(path).unwrap().service, OWN, "{path}");
+        }
+        assert!(
+            Table::build([(OWN, &own), ("project", &billing)]).is_err(),
+            "nobody else's"
         );
     }
 

@@ -7,6 +7,8 @@
 use identity::{Access, access};
 use serde_json::{Map, Value};
 
+use crate::domain::route::FRONTED;
+
 const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
 /// Merges the `services`' documents into the gateway's `own`.
@@ -16,6 +18,7 @@ pub fn merge(own: Value, services: &[(&'static str, Value)]) -> Value {
         let mut document = document.clone();
         drop_private(&mut document);
         separate(&mut document, service, &merged);
+        front(&mut document, service, &mut merged);
         if let Value::Object(groups) = document["components"].take() {
             for (group, entries) in groups {
                 object(&mut object(&mut merged["components"])[&group]).extend(entries_of(entries));
@@ -57,6 +60,23 @@ fn drop_private(document: &mut Value) {
         item.retain(|method, _| access::of(&method.to_uppercase(), path) != Some(Access::Service));
     }
     paths.retain(|_, item| METHODS.iter().any(|method| item.get(method).is_some()));
+}
+
+/// Takes the paths out that the gateway answers in front of the service; its answers are the service's, or its own.
+fn front(document: &mut Value, service: &str, merged: &mut Value) {
+    for (_, path) in FRONTED.iter().filter(|(of, _)| *of == service) {
+        let Some(item) = document["paths"].as_object_mut().and_then(|paths| paths.remove(*path)) else {
+            continue;
+        };
+        for method in METHODS {
+            let content = "/responses/200/content/application~1json/schema";
+            let theirs = item.get(method).and_then(|operation| operation.pointer(content));
+            let ours = merged["paths"][path][method].pointer_mut(content);
+            if let (Some(theirs), Some(ours)) = (theirs, ours) {
+                *ours = serde_json::json!({"anyOf": [theirs, ours.take()]});
+            }
+        }
+    }
 }
 
 /// Renames schemas that mean something else in `merged`.
@@ -222,6 +242,20 @@ mod tests {
             merged["paths"].as_object().unwrap().keys().collect::<Vec<_>>(),
             ["/v1/auth/login"]
         );
+    }
+
+    #[test]
+    fn what_the_gateway_fronts_is_described_by_both_answers() {
+        let own = json!({"paths": {"/v1/orders/{id}": {"get": answering(&reference("AcceptedOrder"))}}});
+        let billing = json!({"paths": {"/v1/orders/{id}": {"get": answering(&reference("Order"))}, "/v1/plans": {"get": answering(&reference("Plan"))}}});
+        let merged = merge(own, &[("billing", billing)]);
+        let schema =
+            &merged["paths"]["/v1/orders/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        assert_eq!(
+            schema,
+            &json!({"anyOf": [reference("Order"), reference("AcceptedOrder")]})
+        );
+        assert!(merged["paths"]["/v1/plans"].is_object());
     }
 
     #[test]

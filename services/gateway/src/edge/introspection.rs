@@ -10,6 +10,7 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroU32,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -23,6 +24,7 @@ use contracts::{
     Timestamp,
     id::{SessionId, TokenId, UserId},
 };
+use database::Db;
 use http_body_util::{BodyExt, Limited};
 use identity::{Role, Scope};
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::PathAndQuery};
@@ -36,7 +38,7 @@ use super::{
     meters::Meters,
     upstream::{Call, Outgoing, Upstream},
 };
-use crate::{domain::revocation::Revocation, settings::Introspection as Settings};
+use crate::{domain::revocation::Revocation, settings::Introspection as Settings, store::plan_limit};
 
 /// How long "no" is believed: short, as a token may become valid (clocks that differ), but long enough that a client that
 /// hammers with a dead token does not hammer auth.
@@ -65,6 +67,8 @@ pub struct Credential {
     pub expires: Timestamp,
     /// What goes on to the services in its place; absent: the credential itself.
     pub authorization: Option<HeaderValue>,
+    /// Requests a minute that the user's plan allows; absent where plans do not count, or none is known.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// Why a request cannot go on.
@@ -109,6 +113,8 @@ struct Revoked {
 /// See the head of the file.
 pub struct Introspector {
     auth: Arc<Upstream>,
+    /// Where the rates of plans are; absent where they do not count.
+    rates: Option<Db>,
     settings: Settings,
     clock: Clock,
     known: moka::future::Cache<[u8; 32], Arc<Known>>,
@@ -122,14 +128,15 @@ pub struct Introspector {
 }
 
 impl Introspector {
-    /// Asks `auth`.
-    pub fn new(auth: Arc<Upstream>, settings: Settings, clock: Clock, meters: &Meters) -> Arc<Self> {
+    /// Asks `auth`, and `rates` how often users may call.
+    pub fn new(auth: Arc<Upstream>, rates: Option<Db>, settings: Settings, clock: Clock, meters: &Meters) -> Arc<Self> {
         let known = moka::future::Cache::builder()
             .max_capacity(settings.capacity)
             .time_to_live(settings.cache.max(Duration::from_secs(1)))
             .build();
         Arc::new(Self {
             auth,
+            rates,
             settings,
             clock,
             known,
@@ -216,6 +223,15 @@ impl Introspector {
             .all(|number| number <= known.number)
     }
 
+    /// Not knowing it is no reason to turn anybody away: then the user is measured like everybody.
+    async fn rate(&self, user: UserId) -> Option<NonZeroU32> {
+        let db = self.rates.as_ref()?;
+        plan_limit::of(db.read(), user).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %error, "the rate of a user's plan cannot be read");
+            None
+        })
+    }
+
     async fn ask(&self, token: &str) -> Result<Known, Unknown> {
         let number = self.last.load(Ordering::Acquire);
         let asked = self.clock.now();
@@ -255,7 +271,9 @@ impl Introspector {
             .map_err(|error| unavailable(&error))?;
         let answer: Answer = serde_json::from_slice(&body.to_bytes()).map_err(|error| unavailable(&error))?;
         let credential = if answer.active {
-            Some(Arc::new(answer.credential().map_err(|what| unavailable(&what))?))
+            let mut credential = answer.credential().map_err(|what| unavailable(&what))?;
+            credential.rate = self.rate(credential.user).await;
+            Some(Arc::new(credential))
         } else {
             None
         };
@@ -286,6 +304,7 @@ impl Answer {
             scopes: self.scopes,
             expires: Timestamp::from_micros(self.exp.ok_or("the answer has no exp")?.saturating_mul(1_000_000)),
             authorization,
+            rate: None,
         })
     }
 }

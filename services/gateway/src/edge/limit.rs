@@ -6,6 +6,8 @@
 //! Two ways to count. Ordinary limits count every request. Limits on guessing count failures only, so that an office behind
 //! one address can sign in as it likes while somebody who tries passwords is stopped: a failure takes from the bucket, and
 //! when there is nothing left the address is refused until there is.
+//!
+//! A user's plan may allow a rate of its own ([`Limit::count_by`]); when it changes the user begins with a fresh burst.
 
 use std::{
     hash::Hash,
@@ -59,19 +61,47 @@ impl Key {
 }
 
 /// Where a client stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// Requests that are left at once.
     pub remaining: u32,
     /// Until all of the burst is there again.
     pub full_in: Duration,
+    /// What the client is measured by, as a header.
+    policy: HeaderValue,
 }
 
 /// Too many; the wait until the next is welcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exceeded {
     /// How long.
     pub wait: Duration,
+    /// What the client is measured by, as a header.
+    policy: HeaderValue,
+}
+
+/// So many at once, and so many a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rate {
+    burst: NonZeroU32,
+    per_minute: NonZeroU32,
+}
+
+impl Rate {
+    /// Until one more is given.
+    fn per_request(self) -> Duration {
+        Duration::from_secs(60) / self.per_minute.get()
+    }
+
+    /// Until all of the burst is there.
+    fn refilled(self) -> Duration {
+        Duration::from_secs(60).mul_f64(f64::from(self.burst.get()) / f64::from(self.per_minute.get()))
+    }
+
+    fn policy(self, name: &str) -> HeaderValue {
+        let policy = format!("\"{name}\";q={};w={}", self.burst, self.refilled().as_secs_f64().ceil());
+        HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(""))
+    }
 }
 
 /// Time since the limit was made; tokio's, so that a test can stop it.
@@ -90,6 +120,8 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, Elapsed, StateInformationMid
 
 struct Bucket {
     limiter: Limiter,
+    rate: Rate,
+    policy: HeaderValue,
     /// When a client that used up its failures may come again, in milliseconds since the limit was made.
     refused_until: AtomicU64,
 }
@@ -97,31 +129,41 @@ struct Bucket {
 /// One limit.
 pub struct Limit {
     name: &'static str,
-    burst: NonZeroU32,
-    per_minute: NonZeroU32,
+    rate: Rate,
     clock: Elapsed,
     buckets: moka::sync::Cache<Key, Arc<Bucket>>,
-    policy: HeaderValue,
 }
 
 impl Limit {
     /// The limit `name`; `None` when the setting switches it off.
     pub fn new(name: &'static str, quota: settings::Quota) -> Option<Self> {
         let (burst, per_minute) = quota?;
-        let refilled = Duration::from_secs(60).mul_f64(f64::from(burst.get()) / f64::from(per_minute.get()));
-        let policy = format!("\"{name}\";q={burst};w={}", refilled.as_secs_f64().ceil());
-        Some(Self {
+        Some(Self::of(name, Rate { burst, per_minute }))
+    }
+
+    /// The limit of users whose plan says how often they may call: each with their own rate.
+    pub fn by_plan() -> Self {
+        let minute = NonZeroU32::MIN;
+        Self::of(
+            "plan",
+            Rate {
+                burst: minute,
+                per_minute: minute,
+            },
+        )
+    }
+
+    fn of(name: &'static str, rate: Rate) -> Self {
+        Self {
             name,
-            burst,
-            per_minute,
+            rate,
             clock: Elapsed(Instant::now()),
             // A bucket that was not touched until it was full again is as good as new.
             buckets: moka::sync::Cache::builder()
                 .max_capacity(BUCKETS)
-                .time_to_idle(refilled.max(Duration::from_secs(1)))
+                .time_to_idle(rate.refilled().max(Duration::from_secs(1)))
                 .build(),
-            policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("")),
-        })
+        }
     }
 
     /// The name in headers, metrics and events.
@@ -134,17 +176,36 @@ impl Limit {
     /// # Errors
     /// When there were too many.
     pub fn count(&self, key: Key) -> Result<Standing, Exceeded> {
-        match self.bucket(key).limiter.check() {
+        self.count_in(&self.bucket(key, self.rate))
+    }
+
+    /// Counts a request of `key`, which may make `per_minute` of them in a minute, all at once if it likes.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn count_by(&self, key: Key, per_minute: NonZeroU32) -> Result<Standing, Exceeded> {
+        let rate = Rate {
+            burst: per_minute,
+            per_minute,
+        };
+        self.count_in(&self.bucket(key, rate))
+    }
+
+    fn count_in(&self, bucket: &Bucket) -> Result<Standing, Exceeded> {
+        let policy = bucket.policy.clone();
+        match bucket.limiter.check() {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
-                let missing = self.burst.get().saturating_sub(remaining);
+                let missing = bucket.rate.burst.get().saturating_sub(remaining);
                 Ok(Standing {
                     remaining,
-                    full_in: self.per_request() * missing,
+                    full_in: bucket.rate.per_request() * missing,
+                    policy,
                 })
             }
             Err(too_many) => Err(Exceeded {
                 wait: too_many.wait_time_from(self.clock.now()),
+                policy,
             }),
         }
     }
@@ -162,17 +223,18 @@ impl Limit {
             None | Some(0) => Ok(()),
             Some(wait) => Err(Exceeded {
                 wait: Duration::from_millis(wait),
+                policy: bucket.policy.clone(),
             }),
         }
     }
 
     /// Counts a failure of `key`.
     pub fn count_failure(&self, key: Key) {
-        let bucket = self.bucket(key);
+        let bucket = self.bucket(key, self.rate);
         let counted = bucket.limiter.check();
         let used_up = counted.map_or(true, |state| state.remaining_burst_capacity() == 0);
         if used_up {
-            let until = self.clock.now() + self.per_request();
+            let until = self.clock.now() + self.rate.per_request();
             bucket
                 .refused_until
                 .fetch_max(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -180,8 +242,8 @@ impl Limit {
     }
 
     /// Tells a client the limit and where it stands.
-    pub fn tell(&self, headers: &mut HeaderMap, standing: Standing) {
-        headers.insert(POLICY, self.policy.clone());
+    pub fn tell(&self, headers: &mut HeaderMap, standing: &Standing) {
+        headers.insert(POLICY, standing.policy.clone());
         let state = format!(
             "\"{}\";r={};t={}",
             self.name,
@@ -194,34 +256,39 @@ impl Limit {
     }
 
     /// The problem's headers: nothing left.
-    pub fn told(&self, exceeded: Exceeded) -> [(HeaderName, HeaderValue); 2] {
+    pub fn told(&self, exceeded: &Exceeded) -> [(HeaderName, HeaderValue); 2] {
         let mut headers = HeaderMap::new();
-        self.tell(
-            &mut headers,
-            Standing {
-                remaining: 0,
-                full_in: exceeded.wait,
-            },
-        );
+        let standing = Standing {
+            remaining: 0,
+            full_in: exceeded.wait,
+            policy: exceeded.policy.clone(),
+        };
+        self.tell(&mut headers, &standing);
         let state = headers.remove(STATE).unwrap_or(HeaderValue::from_static(""));
-        [(POLICY, self.policy.clone()), (STATE, state)]
+        [(POLICY, standing.policy), (STATE, state)]
     }
 
-    fn per_request(&self) -> Duration {
-        Duration::from_secs(60) / self.per_minute.get()
+    fn bucket(&self, key: Key, rate: Rate) -> Arc<Bucket> {
+        let bucket = self.buckets.get_with(key, || self.fresh(rate));
+        if bucket.rate == rate {
+            return bucket;
+        }
+        let bucket = self.fresh(rate);
+        self.buckets.insert(key, Arc::clone(&bucket));
+        bucket
     }
 
-    fn bucket(&self, key: Key) -> Arc<Bucket> {
-        self.buckets.get_with(key, || {
-            let period = self.per_request().max(Duration::from_nanos(1));
-            let quota = Quota::with_period(period)
-                .unwrap_or(Quota::per_minute(self.per_minute))
-                .allow_burst(self.burst);
-            let limiter = RateLimiter::direct_with_clock(quota, self.clock).with_middleware();
-            Arc::new(Bucket {
-                limiter,
-                refused_until: AtomicU64::new(0),
-            })
+    fn fresh(&self, rate: Rate) -> Arc<Bucket> {
+        let period = rate.per_request().max(Duration::from_nanos(1));
+        let quota = Quota::with_period(period)
+            .unwrap_or(Quota::per_minute(rate.per_minute))
+            .allow_burst(rate.burst);
+        let limiter = RateLimiter::direct_with_clock(quota, self.clock).with_middleware();
+        Arc::new(Bucket {
+            limiter,
+            rate,
+            policy: rate.policy(self.name),
+            refused_until: AtomicU64::new(0),
         })
     }
 }
@@ -232,6 +299,8 @@ pub struct Limits {
     pub address: Option<Limit>,
     /// Every request of a user.
     pub client: Option<Limit>,
+    /// The same for users whose plan says how often they may call.
+    pub plan: Limit,
     /// Failed sign-ins.
     pub sign_in: Option<Limit>,
     /// New accounts and mails.
@@ -270,6 +339,7 @@ impl Limits {
         Self {
             address: Limit::new("address", settings.address),
             client: Limit::new("client", settings.client),
+            plan: Limit::by_plan(),
             sign_in: Limit::new("sign-in", settings.sign_in),
             account: Limit::new("account", settings.account),
             bad_token: Limit::new("bad-token", settings.bad_token),
@@ -327,9 +397,26 @@ mod tests {
         let limit = limit(120, 60);
         let mut headers = HeaderMap::new();
         let standing = limit.count(of("203.0.113.9")).unwrap();
-        limit.tell(&mut headers, standing);
+        limit.tell(&mut headers, &standing);
         assert_eq!(headers["ratelimit-policy"], "\"test\";q=120;w=120");
         assert_eq!(headers["ratelimit"], "\"test\";r=119;t=1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_user_is_measured_by_the_rate_of_their_plan_and_afresh_when_it_changes() {
+        let limit = Limit::by_plan();
+        let (ada, bob) = (Key::User(UserId::new()), Key::User(UserId::new()));
+        let rate = |per_minute| NonZeroU32::new(per_minute).unwrap();
+        let mut headers = HeaderMap::new();
+        limit.tell(&mut headers, &limit.count_by(ada, rate(2)).unwrap());
+        assert_eq!(headers["ratelimit-policy"], "\"plan\";q=2;w=60");
+        assert_eq!(headers["ratelimit"], "\"plan\";r=1;t=30");
+        assert!(limit.count_by(ada, rate(2)).is_ok());
+        let exceeded = limit.count_by(ada, rate(2)).unwrap_err();
+        assert_eq!(exceeded.wait, Duration::from_secs(30));
+        assert_eq!(limit.told(&exceeded)[0].1, "\"plan\";q=2;w=60");
+        assert_eq!(limit.count_by(bob, rate(600)).unwrap().remaining, 599);
+        assert_eq!(limit.count_by(ada, rate(600)).unwrap().remaining, 599, "a larger plan");
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Edge {
         };
         let credential = self.credential(request, access, address).await?;
         let client = match &credential {
-            Some(credential) => self.count(self.limits.client.as_ref(), Key::User(credential.user))?,
+            Some(credential) => self.count_user(credential)?,
             None => None,
         };
         let request = std::mem::take(request);
@@ -115,7 +115,7 @@ impl Edge {
             limit.count_failure(address);
         }
         if let Some((limit, standing)) = account.or(client) {
-            limit.tell(answer.headers_mut(), standing);
+            limit.tell(answer.headers_mut(), &standing);
         }
         Ok(answer)
     }
@@ -229,12 +229,24 @@ impl Edge {
         Ok(Some((limit, standing)))
     }
 
+    /// Counts a request of a user: by their plan where its rate is known.
+    fn count_user(&self, credential: &Credential) -> Result<Option<(&Limit, Standing)>, Problem> {
+        let key = Key::User(credential.user);
+        let Some(rate) = credential.rate else {
+            return self.count(self.limits.client.as_ref(), key);
+        };
+        let limit = &self.limits.plan;
+        let counted = limit.count_by(key, rate);
+        let standing = counted.map_err(|exceeded| self.too_many(limit, key, exceeded))?;
+        Ok(Some((limit, standing)))
+    }
+
     fn too_many(&self, limit: &Limit, key: Key, exceeded: Exceeded) -> Problem {
         self.meters.throttled(limit.name());
         self.throttled.note(key, limit.name(), self.clock.now());
         let detail = "too many requests; wait as long as Retry-After says";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail);
-        let told = limit.told(exceeded);
+        let told = limit.told(&exceeded);
         told.into_iter()
             .fold(problem, |problem, (name, value)| problem.with_header(name, value))
             .with_retry_after(exceeded.wait)

@@ -1,6 +1,7 @@
 //! What the gateway does when it hears events: it writes down what streams shall carry, who is a member of what, and what
 //! ended. Delivery is the tail's work ([`crate::edge::tail`]): reactions run in one replica, clients hang on all of them.
 
+mod billing;
 mod comment;
 mod member;
 mod notification;
@@ -32,7 +33,8 @@ pub fn reactions() -> Reactions {
     let reactions = notification::add(reactions);
     let reactions = session::add(reactions);
     let reactions = token::add(reactions);
-    user::add(reactions)
+    let reactions = user::add(reactions);
+    billing::add(reactions)
 }
 
 /// An event that goes through streams as it is.
@@ -74,4 +76,16 @@ async fn announce<E: Announced>(tx: &Tx, received: &Received<E>) -> Result<(), D
     let payload =
         serde_json::to_string(&announcement).map_err(|error| DbErr::Custom(format!("announcement: {error}")))?;
     stream_event::append(tx, &announcement.kind, audience, payload).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contracts_name_this_service_as_a_consumer_of_exactly_what_it_reacts_to() {
+        let reactions = reactions();
+        let differences = contracts::consumers::differences("gateway", |event_type| reactions.handles(event_type));
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+    }
 }

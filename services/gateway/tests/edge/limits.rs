@@ -1,13 +1,18 @@
 //! How often one may ask.
 
-use contracts::{Event, gateway::ClientThrottled};
+use contracts::{
+    Event, Timestamp,
+    billing::{PlanLimits, SubscriptionSnapshot, SubscriptionUpdated},
+    gateway::ClientThrottled,
+    id::{SubscriptionId, UserId},
+};
 use messaging::outbox;
 use poem::{Response, http::StatusCode};
 use sea_orm::EntityTrait;
 use serde_json::json;
 use testkit::eventually;
 
-use crate::support::{Answer, Edge, SOON, Service};
+use crate::support::{Answer, Edge, SOON, Service, User};
 
 const TRUST: &str = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n";
 
@@ -97,6 +102,91 @@ async fn each_user_has_a_limit_of_their_own_and_sees_where_they_stand() {
         "{}",
         edge.metrics()
     );
+}
+
+fn subscription(user: UserId, requests_per_minute: Option<u64>, version: i64) -> SubscriptionUpdated {
+    SubscriptionUpdated {
+        user_id: user,
+        subscription: SubscriptionSnapshot {
+            subscription_id: SubscriptionId::new(),
+            user_id: user,
+            plan: "team".to_owned(),
+            status: "active".to_owned(),
+            seats: 1,
+            interval: "month".to_owned(),
+            limits: PlanLimits {
+                requests_per_minute,
+                ..PlanLimits::default()
+            },
+            mrr_minor: 0,
+            currency: "EUR".to_owned(),
+            period_end: None,
+            cancel_at_period_end: false,
+            version,
+        },
+        change: "plan_changed".to_owned(),
+        changed_at: Timestamp::now(),
+    }
+}
+
+async fn policy(edge: &Edge, user: &User) -> String {
+    edge.get(user, "/v1/projects").await.header("ratelimit-policy").to_owned()
+}
+
+#[tokio::test]
+async fn a_users_plan_says_how_often_they_may_call_from_the_moment_it_is_heard_of() {
+    let project = Service::echoing();
+    let edge = Edge::in_front_of(&[("project", project.address)]).await;
+    let (ada, bob) = (edge.user(), edge.user());
+    assert!(policy(&edge, &ada).await.starts_with("\"client\""));
+    edge.hear(&subscription(ada.id, Some(40), 2)).await;
+    eventually(SOON, async || policy(&edge, &ada).await == "\"plan\";q=40;w=60").await;
+    // Late and repeated ones change nothing.
+    edge.hear(&subscription(ada.id, Some(7), 1)).await;
+    edge.hear(&subscription(ada.id, Some(7), 2)).await;
+    let mut refused = None;
+    for _ in 0..50 {
+        let answer = edge.get(&ada, "/v1/projects").await;
+        assert_eq!(answer.header("ratelimit-policy"), "\"plan\";q=40;w=60");
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("forty a minute");
+    assert!(refused.header("ratelimit").starts_with("\"plan\";r=0;t="), "{}", refused.header("ratelimit"));
+    assert_eq!(edge.get(&bob, "/v1/projects").await.status, 200, "somebody else is not concerned");
+
+    edge.hear(&subscription(ada.id, Some(6000), 3)).await;
+    eventually(SOON, async || edge.get(&ada, "/v1/projects").await.status == 200).await;
+    assert_eq!(policy(&edge, &ada).await, "\"plan\";q=6000;w=60");
+    edge.hear(&subscription(ada.id, None, 4)).await;
+    eventually(SOON, async || policy(&edge, &ada).await.starts_with("\"client\"")).await;
+}
+
+#[tokio::test]
+async fn the_rate_of_a_plan_is_known_after_a_restart() {
+    let project = Service::echoing();
+    let edge = Edge::in_front_of(&[("project", project.address)]).await;
+    let ada = edge.user();
+    edge.hear(&subscription(ada.id, Some(40), 1)).await;
+    let edge = edge.again_in_front_of(&[("project", project.address)]).await;
+    assert_eq!(policy(&edge, &ada).await, "\"plan\";q=40;w=60");
+}
+
+#[tokio::test]
+async fn an_operator_can_let_plans_not_count() {
+    let project = Service::echoing();
+    let edge = Edge::with(
+        &[("project", project.address)],
+        "[gateway.limits]\nplan_rates = false",
+    )
+    .await;
+    let ada = edge.user();
+    edge.hear(&subscription(ada.id, Some(1), 1)).await;
+    for _ in 0..5 {
+        assert!(policy(&edge, &ada).await.starts_with("\"client\""));
+    }
 }
 
 #[tokio::test]

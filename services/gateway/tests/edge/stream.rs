@@ -5,7 +5,8 @@ use std::time::Duration;
 use contracts::{
     Timestamp,
     auth::{SessionRevoked, UserDisabled},
-    id::{NotificationId, ProjectId, TaskId, UserId},
+    billing::OrderCompleted,
+    id::{NotificationId, OrderId, ProjectId, SubscriptionId, TaskId, UserId},
     notification::NotificationCreated,
     project::{MemberAdded, MemberRemoved, ProjectDeleted, TaskMoved},
 };
@@ -457,4 +458,29 @@ async fn a_user_has_only_so_many_streams_and_closing_one_makes_room() {
             == 200
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_account_hears_how_its_order_ended_and_nobody_else_does() {
+    let edge = Edge::in_front_of(&[]).await;
+    let (ada, bob) = (edge.user(), edge.user());
+    let (mut to_ada, mut to_bob) = (
+        Follower::new(&edge, &ada, None).await,
+        Follower::new(&edge, &bob, None).await,
+    );
+    let order = OrderId::new();
+    let completed = OrderCompleted {
+        order_id: order,
+        user_id: ada.id,
+        subscription_id: SubscriptionId::new(),
+        plan: "team".into(),
+        seats: 3,
+        invoice_id: None,
+        completed_at: Timestamp::now(),
+    };
+    edge.hear(&completed).await;
+    edge.hear(&notified(bob.id)).await;
+    let said = to_ada.next().await.unwrap();
+    assert_eq!((said.event.as_str(), &said.data["data"]["order_id"]), ("order.completed", &json!(order)));
+    assert_eq!(to_bob.names(1).await, ["notification.created"]);
 }

@@ -223,8 +223,10 @@ pub(crate) struct Edge {
     intake: Intake,
     metrics: Registry,
     key: EncodingKey,
+    /// The same with its public half, PKCS #8.
+    keys: Vec<u8>,
     _tasks: JoinSet<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Edge {
@@ -242,13 +244,23 @@ impl Edge {
         options.durable = false;
         let db = Db::open(&options).await.unwrap();
         database::migrate(&db, &chassis::migrations::<Gateway>()).await.unwrap();
-        Self::on(auth, folder, db, services, settings).await
+        let keys = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
+        Self::on(auth, folder, db, keys.as_ref().to_vec(), services, settings).await
+    }
+
+    /// Another process on the same data, in front of other services; its users stay signed in.
+    pub(crate) async fn again_in_front_of(self, services: &[(&str, SocketAddr)]) -> Self {
+        let Self {
+            auth, db, keys, folder, ..
+        } = self;
+        Self::on(auth, folder, db, keys, services, "").await
     }
 
     async fn on(
         auth: Auth,
         folder: tempfile::TempDir,
         db: Db,
+        keys: Vec<u8>,
         services: &[(&str, SocketAddr)],
         settings: &str,
     ) -> Self {
@@ -256,12 +268,11 @@ impl Edge {
         let configured = configured(&own, settings);
         let http = configured.core.http.clone();
 
-        let document = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
-        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(&keys).unwrap();
         let public = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
-        let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "test", "x": public}]});
-        let keys = Keys(serde_json::from_value(keys).unwrap());
-        let verifier = Arc::new(Verifier::new(keys, "http://auth.localhost:8080", "cloudtaskhub"));
+        let published = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "test", "x": public}]});
+        let published = Keys(serde_json::from_value(published).unwrap());
+        let verifier = Arc::new(Verifier::new(published, "http://auth.localhost:8080", "cloudtaskhub"));
 
         let (clock, stop) = (Clock::system(), CancellationToken::new());
         let tasks = Tasks::new("gateway");
@@ -297,9 +308,10 @@ impl Edge {
                 .unwrap(),
             intake: Intake::new(assembled.db, "gateway", "0.0.0", assembled.reactions),
             metrics: assembled.metrics,
-            key: EncodingKey::from_ed_der(document.as_ref()),
+            key: EncodingKey::from_ed_der(&keys),
+            keys,
             _tasks: tasks,
-            _folder: folder,
+            folder,
         }
     }
 

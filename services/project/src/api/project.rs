@@ -25,7 +25,6 @@ use crate::{
     domain::{
         member::Membership,
         project::{self, ProjectChange, ProjectDraft, ProjectError},
-        quota::Meter,
     },
     store::{self, access, activity::record_activity},
 };
@@ -184,7 +183,6 @@ impl ProjectApi {
                 {
                     return Ok(earlier);
                 }
-                store::quota::room(tx, caller.user, Meter::Projects, 1).await?;
                 let (project, created) = draft.create(caller.user, now);
                 let owner = Membership::first_owner(caller.user, now);
                 store::project::insert(tx, &project).await?;

@@ -10,7 +10,10 @@ use sea_orm::{
     sea_query::LockType,
 };
 
-use crate::domain::project::Project;
+use crate::domain::{
+    project::Project,
+    quota::{Meter, QuotaError},
+};
 
 /// A row of `projects`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -71,11 +74,12 @@ impl From<Project> for Model {
     }
 }
 
-/// Adds a project.
+/// Adds a project, if its maker's plan allows one more.
 ///
 /// # Errors
-/// The database's.
-pub async fn insert(tx: &database::Tx, project: &Project) -> Result<(), DbErr> {
+/// See [`QuotaError`].
+pub async fn insert(tx: &database::Tx, project: &Project) -> Result<(), QuotaError> {
+    super::quota::room(tx, project.created_by, Meter::Projects, 1).await?;
     let row = Model::from(project.clone()).into_active_model();
     Entity::insert(row).exec_without_returning(tx).await?;
     Ok(())
