@@ -105,7 +105,7 @@ impl ConfiguredProcess {
         );
         if core.broker.down {
             tracing::warn!("the broker goes down now, as broker.down asks");
-            started.broker.interrupt()?;
+            started.broker.interrupt().map_err(anyhow::Error::from)?;
         }
         health.ready();
         tracing::info!(public = %addresses.public, internal = %addresses.internal, "ready");
