@@ -8,6 +8,7 @@ pub mod forwarded;
 pub mod hub;
 pub mod introspection;
 pub mod limit;
+pub mod mailbox;
 pub mod meters;
 pub mod proxy;
 pub mod routes;

@@ -75,3 +75,15 @@ async fn announce<E: Announced>(tx: &Tx, received: &Received<E>) -> Result<(), D
         serde_json::to_string(&announcement).map_err(|error| DbErr::Custom(format!("announcement: {error}")))?;
     stream_event::append(tx, &announcement.kind, audience, payload).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contracts_name_this_service_as_a_consumer_of_exactly_what_it_reacts_to() {
+        let reactions = reactions();
+        let differences = contracts::consumers::differences("gateway", |event_type| reactions.handles(event_type));
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+    }
+}

@@ -9,6 +9,7 @@ mod credentials;
 mod document;
 mod home;
 mod limits;
+mod order;
 mod proxy;
 mod resilience;
 mod stream;
