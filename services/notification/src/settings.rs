@@ -41,23 +41,13 @@ fn days(source: &mut Source<'_>, key: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use figment::{
-        Figment,
-        providers::{Format, Toml},
-    };
+    use testkit::settings::parsed;
 
     use super::*;
 
-    fn parse(toml: &str) -> (Option<NotificationSettings>, Vec<String>) {
-        let figment = Figment::from(Toml::string(NotificationSettings::DEFAULTS)).merge(Toml::string(toml));
-        let mut source = Source::new(&figment);
-        let settings = NotificationSettings::parse(&mut source);
-        (settings, source.mistakes())
-    }
-
     #[test]
     fn the_defaults_are_good() {
-        let (settings, mistakes) = parse("");
+        let (settings, mistakes) = parsed::<NotificationSettings>("");
         assert!(mistakes.is_empty(), "{mistakes:?}");
         assert_eq!(
             settings.map(|settings| settings.keep_read),
@@ -67,9 +57,10 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told() {
-        let (_, mistakes) = parse("[notification]\nkeep_read_days = 0\nkeep_unread_days = \"long\"");
+        let (_, mistakes) =
+            parsed::<NotificationSettings>("[notification]\nkeep_read_days = 0\nkeep_unread_days = \"long\"");
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");
-        let (_, mistakes) = parse("[notification]\nkeep_read_days = 30\nkeep_unread_days = 7");
+        let (_, mistakes) = parsed::<NotificationSettings>("[notification]\nkeep_read_days = 30\nkeep_unread_days = 7");
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");
     }
 }
