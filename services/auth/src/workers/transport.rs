@@ -8,6 +8,7 @@ use lettre::{
         Body, Mailbox,
         header::{ContentTransferEncoding, ContentType},
     },
+    transport::smtp::response::Category,
 };
 use secrecy::ExposeSecret;
 
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Why a mail was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// It would be refused again: the server said 5xx, or the mail cannot be written.
+    /// It would be refused again: the server said 5xx of it, or the mail cannot be written.
     #[error("refused for good: {0}")]
     Final(String),
     /// It may be taken later.
@@ -87,7 +88,7 @@ impl Transport {
         match &self.way {
             Way::Smtp(server) => match server.send(message).await {
                 Ok(_) => Ok(()),
-                Err(error) if error.is_permanent() => Err(SendError::Final(chain(&error))),
+                Err(error) if error.is_permanent() && !is_about_login(&error) => Err(SendError::Final(chain(&error))),
                 Err(error) => Err(SendError::Later(chain(&error))),
             },
             Way::Folder(folder) => {
@@ -96,6 +97,13 @@ impl Transport {
             }
         }
     }
+}
+
+/// 53x is said of us, not of the mail (RFC 4954, section 6): it can go when the operator has mended the password.
+fn is_about_login(error: &lettre::transport::smtp::Error) -> bool {
+    error
+        .status()
+        .is_some_and(|code| code.category == Category::Unspecified3)
 }
 
 /// Plain ASCII goes as it is: quoted-printable would break the link in two for whoever reads the raw mail.
