@@ -88,7 +88,7 @@ pub struct ProjectDeleted {
     pub version: i64,
 }
 
-/// Somebody was asked into a project. Without `user_id` the address has no account yet.
+/// An address without an account was asked into a project. Who has one is a member at once: [`MemberAdded`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberInvited {
     /// Which invitation.

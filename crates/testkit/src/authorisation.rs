@@ -18,6 +18,40 @@ impl<S: Service> TestService<S> {
     /// # Panics
     /// With every operation that answers otherwise.
     pub async fn check_authorisation(&self) {
+        let mut wrong = self.not_refused().await;
+        for operation in openapi::operations(self.document()) {
+            let access = access::of(&operation.method, operation.path);
+            let Some(access) = access.filter(|access| !matches!(access, Access::Public | Access::Service)) else {
+                continue;
+            };
+            if !operation.path.contains('{') {
+                continue;
+            }
+            let privileged = self.user_with(|claims| privileged(claims, access));
+            let paths = [
+                unknown(&operation),
+                filled(&operation, |_| "nonsense".to_owned()),
+                filled(&operation, |_| "%FF%00".to_owned()),
+            ];
+            for path in paths {
+                let answer = self.call(&operation, &privileged, &path).await;
+                expect(&mut wrong, &operation, "for an unknown id", 404, "any", &answer);
+            }
+        }
+        assert!(wrong.is_empty(), "authorisation:\n{}", wrong.join("\n"));
+    }
+
+    /// The part of [`TestService::check_authorisation`] that asks for no object: for a service that stands before others,
+    /// and refuses in their place.
+    ///
+    /// # Panics
+    /// With every operation that answers otherwise.
+    pub async fn check_refusals(&self) {
+        let wrong = self.not_refused().await;
+        assert!(wrong.is_empty(), "authorisation:\n{}", wrong.join("\n"));
+    }
+
+    async fn not_refused(&self) -> Vec<String> {
         let document = self.document();
         openapi::check(document);
         let mut wrong = Vec::new();
@@ -26,45 +60,15 @@ impl<S: Service> TestService<S> {
                 continue;
             };
             for (who, actor) in self.strangers(access) {
-                expect(
-                    &mut wrong,
-                    &operation,
-                    who,
-                    401,
-                    "any",
-                    &self.call(&operation, &actor, &unknown(&operation)).await,
-                );
+                let answer = self.call(&operation, &actor, &unknown(&operation)).await;
+                expect(&mut wrong, &operation, who, 401, "any", &answer);
             }
             for (who, actor) in self.unprivileged(access) {
-                expect(
-                    &mut wrong,
-                    &operation,
-                    who,
-                    403,
-                    "forbidden",
-                    &self.call(&operation, &actor, &unknown(&operation)).await,
-                );
-            }
-            if operation.path.contains('{') && !matches!(access, Access::Public | Access::Service) {
-                let privileged = self.user_with(|claims| privileged(claims, access));
-                let paths = [
-                    unknown(&operation),
-                    filled(&operation, |_| "nonsense".to_owned()),
-                    filled(&operation, |_| "%FF%00".to_owned()),
-                ];
-                for path in paths {
-                    expect(
-                        &mut wrong,
-                        &operation,
-                        "for an unknown id",
-                        404,
-                        "any",
-                        &self.call(&operation, &privileged, &path).await,
-                    );
-                }
+                let answer = self.call(&operation, &actor, &unknown(&operation)).await;
+                expect(&mut wrong, &operation, who, 403, "forbidden", &answer);
             }
         }
-        assert!(wrong.is_empty(), "authorisation:\n{}", wrong.join("\n"));
+        wrong
     }
 
     /// Calls every operation that takes an id as somebody with an account who has nothing to do with the objects that

@@ -17,6 +17,7 @@ pub mod openapi;
 mod place;
 mod published;
 mod service;
+pub mod settings;
 mod wait;
 
 pub use actor::{Actor, Answer, Call};

@@ -9,10 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use auth::Auth;
-use chassis::{
-    Process, Service, Settings, cli,
-    settings::{Core, Environment, Layers},
-};
+use chassis::{Process, Service};
 use clap::ArgMatches;
 use gateway::Gateway;
 use notification::Notification;
@@ -24,39 +21,33 @@ use crate::{Place, banner, secrets::Secrets};
 pub(crate) fn serve(place: &Place, otlp: Option<&str>) -> anyhow::Result<ExitCode> {
     let data = folder(&place.data)?;
     let _lock = lock(&data)?;
-    let data_shown = data.clone();
-    let process = Process::new("cloudtaskhub")
+    let process = services(&data)
         .front(Gateway::NAME)
         .defaults(defaults(place, &data)?)
         .overrides(otlp.map_or_else(String::new, |endpoint| {
             format!("[telemetry]\notlp_endpoint = {}", quoted(endpoint))
         }))
-        .service::<Gateway>(own::<Gateway>(&data))
-        .service::<Auth>(own::<Auth>(&data))
-        .service::<Project>(own::<Project>(&data))
-        .service::<Notification>(own::<Notification>(&data))
-        .on_ready(move |addresses| banner::show(addresses, &data_shown));
+        .on_ready(move |addresses| banner::show(addresses, &data));
     Ok(process.run())
 }
 
+/// The services of the hub, each with its own part of the data folder.
+pub(crate) fn services(data: &Path) -> Process {
+    Process::new("cloudtaskhub")
+        .service::<Gateway>(own::<Gateway>(data))
+        .service::<Auth>(own::<Auth>(data))
+        .service::<Project>(own::<Project>(data))
+        .service::<Notification>(own::<Notification>(data))
+}
+
 /// Carries out an operator's command of one service.
-pub(crate) fn operate<S: Service>(place: &Place, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+pub(crate) fn operate(place: &Place, service: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let data = folder(&place.data)?;
     if let Some(("serve", _)) = matches.subcommand() {
         bail!("in one process the services run together: cloudtaskhub serve");
     }
-    let known = [
-        Core::DEFAULTS,
-        <Auth as Service>::Settings::DEFAULTS,
-        <Gateway as Service>::Settings::DEFAULTS,
-        <Notification as Service>::Settings::DEFAULTS,
-        <Project as Service>::Settings::DEFAULTS,
-    ];
-    let layers = Layers::new(known)
-        .toml("defaults", &defaults(place, &data)?)
-        .environment(&Environment::of_process())
-        .toml(S::NAME, &own::<S>(&data));
-    Ok(cli::execute::<S>(matches, layers))
+    let process = services(&data).defaults(defaults(place, &data)?);
+    Ok(process.execute(service, matches))
 }
 
 /// The data folder by its full name; made when it is missing.

@@ -9,14 +9,12 @@ mod demo;
 mod hub;
 mod secrets;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use auth::Auth;
-use chassis::cli;
 use clap::{Args, Command, FromArgMatches, Subcommand};
-use gateway::Gateway;
-use notification::Notification;
-use project::Project;
 
 /// Where the hub is.
 #[derive(Debug, Clone, Args)]
@@ -51,22 +49,16 @@ pub fn main() -> ExitCode {
         .about("A team task hub: all services in one process.")
         .subcommand_required(true)
         .arg_required_else_help(true);
-    let command = Own::augment_subcommands(Place::augment_args(command)).subcommands([
-        cli::command::<Auth>(),
-        cli::command::<Gateway>(),
-        cli::command::<Notification>(),
-        cli::command::<Project>(),
-    ]);
+    // Their commands are the same wherever the data is.
+    let services = hub::services(Path::new(""));
+    let command = Own::augment_subcommands(Place::augment_args(command)).subcommands(services.commands());
     let matches = command.get_matches();
     let place = match Place::from_arg_matches(&matches) {
         Ok(place) => place,
         Err(error) => error.exit(),
     };
     let done = match matches.subcommand() {
-        Some(("auth", own)) => hub::operate::<Auth>(&place, own),
-        Some(("gateway", own)) => hub::operate::<Gateway>(&place, own),
-        Some(("notification", own)) => hub::operate::<Notification>(&place, own),
-        Some(("project", own)) => hub::operate::<Project>(&place, own),
+        Some((service, matches)) if !Own::has_subcommand(service) => hub::operate(&place, service, matches),
         _ => match Own::from_arg_matches(&matches) {
             Ok(Own::Serve { otlp }) => hub::serve(&place, otlp.as_deref()),
             Ok(Own::Demo(options)) => fill(options),

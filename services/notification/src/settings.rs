@@ -130,22 +130,15 @@ fn positive(source: &mut Source<'_>, key: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use figment::{
-        Figment,
-        providers::{Format, Toml},
-    };
+    use testkit::settings::parsed;
 
     use super::*;
 
-    const KEY: &str = "[notification]\nmaster_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""; // pragma: allowlist secret
+    const KEY: &str = "[notification]
+master_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""; // pragma: allowlist secret
 
     fn parse(toml: &str) -> (Option<NotificationSettings>, Vec<String>) {
-        let figment = Figment::from(Toml::string(NotificationSettings::DEFAULTS))
-            .merge(Toml::string(KEY))
-            .merge(Toml::string(toml));
-        let mut source = Source::new(&figment);
-        let settings = NotificationSettings::parse(&mut source);
-        (settings, source.mistakes())
+        parsed(&[KEY, toml])
     }
 
     #[test]
@@ -160,7 +153,8 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told() {
-        let (_, mistakes) = parse("[notification]\nkeep_read_days = 0\nkeep_unread_days = \"long\"");
+        let (_, mistakes) =
+            parse("[notification]\nkeep_read_days = 0\nkeep_unread_days = \"long\"");
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");
         let (_, mistakes) = parse("[notification]\nkeep_read_days = 30\nkeep_unread_days = 7");
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");

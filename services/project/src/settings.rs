@@ -36,23 +36,13 @@ impl Settings for ProjectSettings {
 
 #[cfg(test)]
 mod tests {
-    use figment::{
-        Figment,
-        providers::{Format, Toml},
-    };
+    use testkit::settings::parsed;
 
     use super::*;
 
-    fn parse(toml: &str) -> (Option<ProjectSettings>, Vec<String>) {
-        let figment = Figment::from(Toml::string(ProjectSettings::DEFAULTS)).merge(Toml::string(toml));
-        let mut source = Source::new(&figment);
-        let settings = ProjectSettings::parse(&mut source);
-        (settings, source.mistakes())
-    }
-
     #[test]
     fn the_defaults_are_good() {
-        let (settings, mistakes) = parse("");
+        let (settings, mistakes) = parsed::<ProjectSettings>(&[""]);
         assert!(mistakes.is_empty(), "{mistakes:?}");
         assert_eq!(
             settings.map(|settings| settings.due_soon),
@@ -62,9 +52,9 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_at_once() {
-        let (_, mistakes) = parse("[project]\ndue_soon_s = 0\ndue_scan_s = 0");
+        let (_, mistakes) = parsed::<ProjectSettings>(&["[project]\ndue_soon_s = 0\ndue_scan_s = 0"]);
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");
-        let (settings, mistakes) = parse("[project]\ndue_soon_s = \"long\"\ndue_scan_s = -1");
+        let (settings, mistakes) = parsed::<ProjectSettings>(&["[project]\ndue_soon_s = \"long\"\ndue_scan_s = -1"]);
         assert_eq!((settings, mistakes.len()), (None, 2), "{mistakes:?}");
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     process::{self, Process, USAGE, complain},
     service::Service,
-    settings::{Environment, Layers},
+    settings::Layers,
 };
 
 /// What a service's own command has before it.
@@ -29,17 +29,15 @@ pub struct Desk<S> {
 /// `main` of a service's binary.
 pub fn run<S: Service>() -> ExitCode {
     let matches = command::<S>().get_matches();
+    let process = Process::new(S::NAME).service::<S>("");
     match matches.subcommand() {
-        None | Some(("serve", _)) => Process::new(S::NAME).service::<S>("").run(),
-        Some(_) => execute::<S>(
-            &matches,
-            Layers::of_service::<S>().environment(&Environment::of_process()),
-        ),
+        None | Some(("serve", _)) => process.run(),
+        Some(_) => process.execute(S::NAME, &matches),
     }
 }
 
-/// The command line of `S`; the embedded hub has one of each service below its own.
-pub fn command<S: Service>() -> Command {
+/// The command line of `S`.
+pub(crate) fn command<S: Service>() -> Command {
     Command::new(S::NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about(format!("The {} service of CloudTaskHub. Settings: CLOUDTASKHUB_… variables, or a file named by CLOUDTASKHUB_CONFIG.", S::NAME))
@@ -56,7 +54,7 @@ pub fn command<S: Service>() -> Command {
 }
 
 /// Carries out a command other than `serve` with settings from `layers`.
-pub fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitCode {
+pub(crate) fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitCode {
     let (figment, mut mistakes) = layers.finish();
     let Some((name, arguments)) = matches.subcommand() else {
         complain(S::NAME, "no command is given; --help lists them");

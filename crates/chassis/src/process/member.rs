@@ -1,8 +1,9 @@
 //! One service of a process, its type forgotten.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use async_trait::async_trait;
+use clap::{ArgMatches, Command};
 use database::{Db, MigrationTrait};
 use figment::Figment;
 use identity::{HttpKeySource, Verifier};
@@ -11,14 +12,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     assembled::{Assembled, Configured},
+    cli,
     clock::Clock,
     service::Service,
-    settings::{self, Core, Settings},
+    settings::{self, Core, Layers, Settings},
     tasks::Tasks,
 };
 
 /// Reads a service's settings, or tells every mistake in them.
 type Configure = fn(&Figment) -> Result<Box<dyn Ready>, Vec<String>>;
+/// Carries out a command of a service with these settings.
+type Execute = fn(&ArgMatches, Layers) -> ExitCode;
 
 /// A service that the process was told of.
 pub(super) struct Member {
@@ -27,6 +31,8 @@ pub(super) struct Member {
     /// TOML over everything else.
     pub(super) overrides: String,
     pub(super) configure: Configure,
+    pub(super) command: fn() -> Command,
+    pub(super) execute: Execute,
 }
 
 impl Member {
@@ -39,6 +45,8 @@ impl Member {
                 let configured = Configured::<S>::read(figment)?;
                 Ok(Box::new(configured))
             },
+            command: cli::command::<S>,
+            execute: cli::execute::<S>,
         }
     }
 }

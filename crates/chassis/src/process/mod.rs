@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use figment::Figment;
+use clap::{ArgMatches, Command};
 use tokio::net::TcpListener;
 
 pub use self::server::Server;
@@ -155,18 +155,38 @@ impl Process {
         code
     }
 
+    /// The command lines of its services, for a binary that has them below its own.
+    pub fn commands(&self) -> impl Iterator<Item = Command> {
+        self.members.iter().map(|member| (member.command)())
+    }
+
+    /// Carries out a command other than `serve` of the service named `service`, with the settings that it has here.
+    pub fn execute(&self, service: &str, matches: &ArgMatches) -> ExitCode {
+        match self.members.iter().find(|member| member.name == service) {
+            Some(member) => (member.execute)(matches, self.layers(member)),
+            None => {
+                complain(&self.name, &format!("there is no service {service}"));
+                ExitCode::from(USAGE)
+            }
+        }
+    }
+
+    /// What `member`'s settings are made of.
+    fn layers(&self, member: &Member) -> Layers {
+        let defaults = self.members.iter().map(|member| member.defaults);
+        Layers::new(std::iter::once(Core::DEFAULTS).chain(defaults))
+            .toml("defaults", &self.defaults)
+            .environment(&self.environment)
+            .toml("command line", &self.overrides)
+            .toml(member.name, &member.overrides)
+    }
+
     /// Reads all settings of all services.
     fn configure(self) -> Result<ConfiguredProcess, Vec<String>> {
         let mut mistakes = BTreeSet::new();
         let mut services = Vec::new();
-        let defaults: Vec<&str> = self.members.iter().map(|member| member.defaults).collect();
         for member in &self.members {
-            let layers = Layers::new(std::iter::once(Core::DEFAULTS).chain(defaults.iter().copied()))
-                .toml("defaults", &self.defaults)
-                .environment(&self.environment)
-                .toml("command line", &self.overrides)
-                .toml(member.name, &member.overrides);
-            let (figment, wrong): (Figment, _) = layers.finish();
+            let (figment, wrong) = self.layers(member).finish();
             mistakes.extend(wrong);
             match (member.configure)(&figment) {
                 Ok(service) => services.push((member.name, service)),

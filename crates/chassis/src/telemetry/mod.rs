@@ -3,6 +3,7 @@
 //! Every request and every consumed event has a span with a valid trace id, exported or not: problems name it, outbox rows
 //! carry it. Without an exporter nothing is recorded in those spans, so they cost little.
 
+mod export;
 mod log;
 mod setup;
 mod trace;

@@ -12,7 +12,10 @@ use opentelemetry_semantic_conventions::resource::{SERVICE_NAME, SERVICE_NAMESPA
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::log::{Json, Services};
+use super::{
+    export::Telling,
+    log::{Json, Services},
+};
 use crate::settings::{self, LogFormat};
 
 /// Telemetry could not be set up.
@@ -92,7 +95,10 @@ fn provider(settings: &settings::Telemetry, process: &str) -> Result<SdkTracerPr
         .with_timeout(Duration::from_secs(5))
         .build()?;
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sampling_ratio)));
-    Ok(builder.with_sampler(sampler).with_batch_exporter(exporter).build())
+    Ok(builder
+        .with_sampler(sampler)
+        .with_batch_exporter(Telling::of(exporter))
+        .build())
 }
 
 /// A panic is one line of the log like everything else, with the trace it happened in.

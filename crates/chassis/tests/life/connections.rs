@@ -186,11 +186,12 @@ fn without_file_descriptors_clients_wait_and_the_listener_lives_on() {
         .unwrap()
         .count();
     let few = Rlimit {
-        current: Some(used as u64 + 4),
+        // A few for what the process itself opens meanwhile.
+        current: Some(used as u64 + 40),
         ..getrlimit(Resource::Nofile)
     };
     prlimit(Some(pid), Resource::Nofile, few).unwrap();
-    let mut crowd: Vec<Kept> = (0..20).map(|_| Kept::to(running.public)).collect();
+    let mut crowd: Vec<Kept> = (0..100).map(|_| Kept::to(running.public)).collect();
     for kept in &mut crowd {
         kept.ask();
     }

@@ -5,3 +5,4 @@
 mod connections;
 mod process;
 mod support;
+mod traces;

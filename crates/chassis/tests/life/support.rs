@@ -70,10 +70,16 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    #[expect(clippy::zombie_processes, reason = "Drop waits for it")]
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_in(settings, &[])
+    }
+
+    /// With other variables than settings, too.
+    #[expect(clippy::zombie_processes, reason = "Drop waits for it")]
+    pub(crate) fn start_in(settings: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = command(folder.path(), settings).spawn().unwrap();
+        let mut command = command(folder.path(), settings);
+        let mut child = command.envs(environment.iter().copied()).spawn().unwrap();
         let mut rest = BufReader::new(child.stdout.take().unwrap());
         let mut log = Vec::new();
         loop {

@@ -11,6 +11,7 @@ mod hub;
 mod introspection;
 mod keys;
 mod mail;
+mod mail_login;
 mod password;
 mod plan;
 mod profile;

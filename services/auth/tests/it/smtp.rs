@@ -1,16 +1,19 @@
-//! A mail server that does what a test tells it, speaking SMTP (RFC 5321).
+//! A mail server that does what a test tells it, speaking SMTP (RFC 5321), with TLS (RFC 8314, RFC 3207) and login (RFC 4954)
+//! when it is asked to.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// What the server says to the recipient, or to the mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +36,23 @@ pub(crate) struct Received {
     pub(crate) content: String,
 }
 
+/// When a conversation is encrypted.
+#[derive(Clone)]
+pub(crate) enum Security {
+    /// Never.
+    None,
+    /// From its first byte.
+    Implicit(TlsAcceptor),
+    /// When the client says `STARTTLS`.
+    StartTls(TlsAcceptor),
+}
+
 #[derive(Default)]
 struct Shared {
+    /// User and password that it asks for.
+    login: Mutex<Option<(String, String)>>,
+    /// Each attempt to log in, and whether it came over TLS.
+    attempts: Mutex<Vec<(String, bool)>>,
     verdicts: Mutex<VecDeque<Verdict>>,
     received: Mutex<Vec<Received>>,
     count: watch::Sender<usize>,
@@ -49,6 +67,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::with(Security::None).await
+    }
+
+    pub(crate) async fn with(security: Security) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
@@ -58,7 +80,7 @@ impl Server {
             let mut conversations = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                conversations.spawn(talk(stream, Arc::clone(&ours)));
+                conversations.spawn(talk(stream, security.clone(), Arc::clone(&ours)));
             }
         });
         Self { port, shared, task }
@@ -66,6 +88,20 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on it takes mails of this user alone.
+    pub(crate) fn asks_for(&self, user: &str, password: &str) {
+        *self.shared.login.lock().unwrap() = Some((user.to_owned(), password.to_owned()));
+    }
+
+    /// The users that tried to log in, and whether over TLS.
+    pub(crate) fn attempts(&self) -> Vec<(String, bool)> {
+        self.shared.attempts.lock().unwrap().clone()
     }
 
     /// The verdicts on the next mails; then it takes all.
@@ -95,14 +131,56 @@ impl Drop for Server {
 }
 
 /// One conversation; a client that goes away ends it.
-async fn talk(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
+async fn talk(stream: TcpStream, security: Security, shared: Arc<Shared>) -> std::io::Result<()> {
+    let greeting = b"220 test ESMTP\r\n";
+    match security {
+        Security::None => {
+            let mut stream = BufReader::new(stream);
+            stream.write_all(greeting).await?;
+            stream.flush().await?;
+            converse(&mut stream, false, false, &shared).await.map(drop)
+        }
+        Security::Implicit(tls) => {
+            let mut stream = BufReader::new(tls.accept(stream).await?);
+            stream.write_all(greeting).await?;
+            stream.flush().await?;
+            converse(&mut stream, true, false, &shared).await.map(drop)
+        }
+        Security::StartTls(tls) => {
+            let mut stream = BufReader::new(stream);
+            stream.write_all(greeting).await?;
+            stream.flush().await?;
+            if converse(&mut stream, false, true, &shared).await? == Ended::StartTls {
+                let mut stream = BufReader::new(tls.accept(stream.into_inner()).await?);
+                converse(&mut stream, true, false, &shared).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Ended {
+    Over,
+    StartTls,
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut BufReader<S>,
+    encrypted: bool,
+    start_tls: bool,
+    shared: &Shared,
+) -> std::io::Result<Ended> {
     let (mut from, mut to) = (String::new(), String::new());
-    write.write_all(b"220 test ESMTP\r\n").await?;
-    let mut verdict = Verdict::Take;
-    while let Some(line) = lines.next_line().await? {
+    let (mut verdict, mut known) = (Verdict::Take, false);
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(Ended::Over);
+        }
+        let line = line.trim_end();
         let address = |line: &str| line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+        let login = shared.login.lock().unwrap().clone();
         let answer = match line
             .split([' ', ':'])
             .next()
@@ -110,14 +188,35 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
             .to_uppercase()
             .as_str()
         {
+            "EHLO" if start_tls => "250-test\r\n250-STARTTLS\r\n250 8BITMIME",
+            "EHLO" if login.is_some() => "250-test\r\n250-AUTH PLAIN\r\n250 8BITMIME",
             "EHLO" => "250-test\r\n250 8BITMIME",
+            "STARTTLS" if start_tls => {
+                stream.write_all(b"220 go ahead\r\n").await?;
+                stream.flush().await?;
+                return Ok(Ended::StartTls);
+            }
+            "AUTH" => {
+                let secret = STANDARD.decode(line.rsplit(' ').next().unwrap_or_default()).unwrap();
+                let secret = String::from_utf8(secret).unwrap();
+                let mut parts = secret.split('\0').skip(1).map(str::to_owned);
+                let given = (parts.next().unwrap(), parts.next().unwrap());
+                shared.attempts.lock().unwrap().push((given.0.clone(), encrypted));
+                known = Some(given) == login;
+                if known {
+                    "235 2.7.0 welcome"
+                } else {
+                    "535 5.7.8 user or password is wrong"
+                }
+            }
+            "MAIL" if login.is_some() && !known => "530 5.7.0 log in first",
             "MAIL" => {
-                from = address(&line);
+                from = address(line);
                 verdict = shared.verdicts.lock().unwrap().pop_front().unwrap_or(Verdict::Take);
                 "250 OK"
             }
             "RCPT" => {
-                to = address(&line);
+                to = address(line);
                 match verdict {
                     Verdict::Later => "450 mailbox busy",
                     Verdict::Never => "550 no such mailbox",
@@ -125,13 +224,16 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
                 }
             }
             "DATA" => {
-                write.write_all(b"354 go ahead\r\n").await?;
+                stream.write_all(b"354 go ahead\r\n").await?;
+                stream.flush().await?;
                 let mut content = String::new();
-                while let Some(line) = lines.next_line().await? {
-                    if line == "." {
+                loop {
+                    let mut line = String::new();
+                    if stream.read_line(&mut line).await? == 0 || line == ".\r\n" {
                         break;
                     }
-                    content.push_str(line.strip_prefix('.').unwrap_or(&line));
+                    let line = line.trim_end_matches(['\r', '\n']);
+                    content.push_str(line.strip_prefix('.').unwrap_or(line));
                     content.push('\n');
                 }
                 shared.received.lock().unwrap().push(Received {
@@ -146,12 +248,13 @@ async fn talk(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
                 "250 taken"
             }
             "QUIT" => {
-                write.write_all(b"221 bye\r\n").await?;
-                return Ok(());
+                stream.write_all(b"221 bye\r\n").await?;
+                stream.flush().await?;
+                return Ok(Ended::Over);
             }
             _ => "250 OK",
         };
-        write.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        stream.flush().await?;
     }
-    Ok(())
 }

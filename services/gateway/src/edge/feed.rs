@@ -18,7 +18,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    hub::{Hub, Listener, Next, Seat, render},
+    hub::{Hub, Listener, Seat, render},
+    mailbox::Next,
     meters::Meters,
 };
 use crate::store::{membership, stream_event};

@@ -1,29 +1,28 @@
 //! Who listens: the live streams of this replica and what waits for each.
 //!
 //! The tail hands events over in their order ([`Hub::deliver`]), and the hub puts them into the mailboxes of those whom they
-//! concern. It never waits: a mailbox is bounded, and who lets it overflow is cut off and everything that waited for them is
+//! concern. It never waits: a [`Mailbox`] is bounded, and who lets it overflow is cut off and everything that waited for them is
 //! dropped at once, so that one slow client costs neither time nor memory. An event is rendered once for all of them.
 //!
 //! Who joins registers first and reads their projects from the database afterwards; changes that the tail hands over in
 //! between are remembered on top, so none is missed and none comes back.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use contracts::id::{ProjectId, SessionId, TokenId, UserId};
-use tokio::sync::Notify;
 
-use super::meters::Meters;
+use super::{
+    mailbox::{Mailbox, Put},
+    meters::Meters,
+};
 use crate::{domain::revocation::Revocation, settings::Stream as Settings, store::stream_event::StreamEvent};
-
-/// Events that a client is given at once, in bytes: about what one write takes.
-const CHUNK: usize = 64 * 1024;
 
 /// Whose stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,82 +44,6 @@ pub enum TooMany {
     /// At this replica.
     #[error("there are as many streams open here as there may be; try again in a moment")]
     Here,
-}
-
-/// What waits for one client.
-pub struct Mailbox {
-    waiting: Mutex<Waiting>,
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct Waiting {
-    events: VecDeque<(i64, Bytes)>,
-    ended: Option<&'static str>,
-}
-
-/// What a client gets next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Events.
-    Events(Bytes),
-    /// The end, and why.
-    End(&'static str),
-}
-
-impl Mailbox {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Why the stream is ended, if it is.
-    pub fn ended(&self) -> Option<&'static str> {
-        self.lock().ended
-    }
-
-    /// Events after `seq`, as many as make one chunk; waits until there are some or the stream is ended.
-    pub async fn next(&self, seq: i64) -> Next {
-        loop {
-            // Registered before the look, so that what comes meanwhile wakes us.
-            let changed = self.changed.notified();
-            if let Some(next) = self.take(seq) {
-                return next;
-            }
-            changed.await;
-        }
-    }
-
-    fn take(&self, seq: i64) -> Option<Next> {
-        let mut waiting = self.lock();
-        if let Some(reason) = waiting.ended {
-            return Some(Next::End(reason));
-        }
-        while waiting.events.front().is_some_and(|(number, _)| *number <= seq) {
-            waiting.events.pop_front();
-        }
-        let (_, first) = waiting.events.pop_front()?;
-        if waiting.events.is_empty() {
-            return Some(Next::Events(first));
-        }
-        let mut chunk = BytesMut::from(first.as_ref());
-        while chunk.len() < CHUNK {
-            let Some((_, event)) = waiting.events.pop_front() else {
-                break;
-            };
-            chunk.extend_from_slice(&event);
-        }
-        Some(Next::Events(chunk.freeze()))
-    }
-
-    fn end(&self, reason: &'static str) {
-        let mut waiting = self.lock();
-        if waiting.ended.is_none() {
-            waiting.ended = Some(reason);
-            waiting.events = VecDeque::new();
-        }
-        drop(waiting);
-        self.changed.notify_one();
-    }
 }
 
 struct Client {
@@ -208,10 +131,7 @@ impl Hub {
         }
         let id = clients.next_id;
         clients.next_id += 1;
-        let mailbox = Arc::new(Mailbox {
-            waiting: Mutex::default(),
-            changed: Notify::new(),
-        });
+        let mailbox = Arc::new(Mailbox::new(self.settings.buffer));
         let client = Client {
             listener,
             mailbox: Arc::clone(&mailbox),
@@ -285,20 +205,16 @@ impl Hub {
             let Some(client) = clients.by_id.get(&id).filter(|client| client.projects.is_some()) else {
                 continue;
             };
-            let mut waiting = client.mailbox.lock();
-            if waiting.ended.is_some() {
-                continue;
+            match client.mailbox.put(event.seq, rendered.clone()) {
+                Put::Taken => {
+                    self.meters.streamed.inc();
+                }
+                Put::Full => {
+                    self.end(client, "slow");
+                    clients.remove(id);
+                }
+                Put::Ended => {}
             }
-            if waiting.events.len() >= self.settings.buffer {
-                drop(waiting);
-                self.end(client, "slow");
-                clients.remove(id);
-                continue;
-            }
-            waiting.events.push_back((event.seq, rendered.clone()));
-            drop(waiting);
-            client.mailbox.changed.notify_one();
-            self.meters.streamed.inc();
         }
     }
 
@@ -398,7 +314,7 @@ mod tests {
     use prometheus_client::registry::Registry;
 
     use super::*;
-    use crate::domain::audience::Audience;
+    use crate::{domain::audience::Audience, edge::mailbox::Next};
 
     fn hub(buffer: usize) -> Arc<Hub> {
         let settings = Settings {
@@ -491,7 +407,6 @@ mod tests {
             );
         }
         assert_eq!(slow.mailbox.next(0).await, Next::End("slow"));
-        assert!(slow.mailbox.lock().events.capacity() == 0, "nothing is kept for it");
         assert_eq!(hub.streams(), 1);
     }
 

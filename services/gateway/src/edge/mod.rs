@@ -9,6 +9,7 @@ pub mod hub;
 pub mod inquiry;
 pub mod introspection;
 pub mod limit;
+pub mod mailbox;
 pub mod meters;
 pub mod order_pruner;
 pub mod proxy;

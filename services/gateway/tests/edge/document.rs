@@ -1,15 +1,18 @@
 //! The route table and the document of the whole API.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chassis::Service as _;
+use contracts::Timestamp;
 use gateway::{
     Gateway,
     domain::route::{OWN, Table},
     edge::routes,
 };
-use identity::{Access, access};
-use serde_json::Value;
+use identity::{Access, Claims, access};
+use serde_json::{Value, json};
+use testkit::TestService;
 
-use crate::support::{Answer, Edge};
+use crate::support::{Answer, Edge, Service, json_answer};
 
 #[test]
 fn no_two_services_claim_one_path_and_every_operation_is_in_the_access_table() {
@@ -89,4 +92,39 @@ async fn the_page_that_shows_the_document_is_there() {
     let answer = Answer::of(edge.request(reqwest::Method::GET, "/docs").send().await.unwrap()).await;
     assert_eq!(answer.status, 200);
     assert!(answer.text.contains("/v1/stream"));
+}
+
+/// What auth says of a token of `TestService`: its own claims, unless they are over or for somebody else.
+fn introspected(form: &str) -> Value {
+    let payload = form.strip_prefix("token=").and_then(|token| token.split('.').nth(1));
+    let claims = payload
+        .and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok())
+        .and_then(|json| serde_json::from_slice::<Claims>(&json).ok())
+        .filter(|claims| claims.iss == "http://auth.localhost:8080" && claims.aud == "cloudtaskhub")
+        .filter(|claims| claims.exp > Timestamp::now().as_seconds());
+    let Some(claims) = claims else {
+        return json!({"active": false});
+    };
+    json!({
+        "active": true, "sub": claims.sub, "sid": claims.sid, "pat": claims.pat, "role": claims.role,
+        "scopes": claims.scopes, "exp": claims.exp,
+    })
+}
+
+#[tokio::test]
+async fn whoever_may_not_call_an_operation_is_refused_before_its_service_is_asked() {
+    let auth = Service::answering(|mut request| async move {
+        let form = request.take_body().into_string().await.unwrap();
+        json_answer(&introspected(&form))
+    });
+    let project = Service::with_statuses(&[500]);
+    // The walk shows more bad tokens than one address may.
+    let settings = format!(
+        "[gateway.upstreams.auth]\nurl = \"http://{}\"\n[gateway.upstreams.project]\nurl = \"http://{}\"\n\
+         [gateway.limits.bad_token]\nburst = 0",
+        auth.address, project.address
+    );
+    TestService::<Gateway>::with(&settings).await.check_refusals().await;
+    assert!(auth.calls() > 0);
+    assert_eq!(project.calls(), 0);
 }

@@ -9,6 +9,7 @@ mod credentials;
 mod document;
 mod home;
 mod limits;
+mod order;
 mod orders;
 mod proxy;
 mod resilience;

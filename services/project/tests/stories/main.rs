@@ -11,6 +11,7 @@ mod due;
 mod invitations;
 mod labels;
 mod members;
+mod project_creation;
 mod project_lists;
 mod projects;
 mod quotas;
