@@ -53,3 +53,37 @@ async fn the_catalogue_is_published_when_it_is_new_and_changed_limits_reach_ever
     let bo = later.user_with(|claims| claims.sub = bo.id);
     assert_eq!(bo.get("/v1/usage").await.expect(200).json["meters"][0]["limit"], 5);
 }
+
+#[tokio::test]
+#[should_panic(expected = "raise its version")]
+async fn a_catalogue_that_changed_under_its_version_does_not_start() {
+    let app = hub().await;
+    app.step_workers().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalogue.toml");
+    let changed = billing::domain::catalogue::EMBEDDED.replace("amount_minor = 900 ", "amount_minor = 901 ");
+    std::fs::write(&file, changed).unwrap();
+    app.twin(&format!("[billing]\ncatalogue = {:?}", file.display().to_string()))
+        .await;
+}
+
+#[tokio::test]
+async fn a_release_with_an_older_catalogue_undoes_nothing() {
+    let app = hub().await;
+    customer(&app).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalogue.toml");
+    let changed = billing::domain::catalogue::EMBEDDED
+        .replace("version = 1", "version = 2")
+        .replace("projects = 10,", "projects = 5,");
+    std::fs::write(&file, changed).unwrap();
+    let newer: App = app
+        .twin(&format!("[billing]\ncatalogue = {:?}", file.display().to_string()))
+        .await;
+    for _ in 0..2 {
+        newer.step_workers().await;
+        app.step_workers().await;
+    }
+    assert_eq!(changes(&app).await, ["started", "limits_changed"]);
+    assert_eq!(app.published_of::<PlanPublished>().await.len(), 3);
+}
