@@ -58,6 +58,15 @@ impl Service for Billing {
 
     async fn assemble(boot: &mut Boot<BillingSettings>) -> anyhow::Result<Assembly> {
         let settings = boot.settings.clone();
+        let catalogue = &settings.catalogue;
+        if let Some((version, digest)) = store::catalogue::published(boot.db.read()).await?
+            && version == catalogue.version
+            && digest != catalogue.digest
+        {
+            anyhow::bail!(
+                "the catalogue has changed since its version {version} was published: raise its version, so that others hear of it"
+            );
+        }
         let state = Arc::new(State {
             db: boot.db.clone(),
             clock: boot.clock.clone(),

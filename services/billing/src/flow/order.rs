@@ -187,6 +187,10 @@ pub async fn carry_out(
         store::account::use_trial(tx, order.user_id, now).await?;
     }
     let change = terms.apply(subscription, now);
+    // The catalogue may have changed since the order was priced: limits are those of today, the price is the one agreed.
+    if let Some(plan) = state.settings.catalogue.plan(&terms.plan) {
+        subscription.limits = plan.limits;
+    }
     subscription::publish(state, tx, subscription, change, now).await?;
     complete(tx, order, subscription, invoice, now).await
 }

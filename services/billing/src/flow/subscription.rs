@@ -7,7 +7,7 @@ use sea_orm::DbErr;
 use super::usage;
 use crate::{
     domain::{
-        subscription::{Change, Subscription},
+        subscription::{Change, Status, Subscription},
         usage::Meter,
     },
     state::State,
@@ -34,6 +34,10 @@ pub async fn publish(
         changed_at: now,
     };
     messaging::append(tx, &event).await?;
+    if subscription.status == Status::Cancelled {
+        // Nobody is left to be told of a threshold.
+        return store::usage::erase(tx, subscription.user).await;
+    }
     for meter in Meter::ALL {
         let reading = store::usage::allow(tx, subscription.user, meter, &subscription.limits).await?;
         usage::read(tx, subscription.user, meter, reading, now).await?;

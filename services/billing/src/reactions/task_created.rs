@@ -18,16 +18,13 @@ impl Reaction for TaskCreatedReaction {
 
     async fn react(&self, tx: &Tx, received: &Received<TaskCreated>) -> Result<(), ReactionError> {
         let (task, project) = (received.event.task_id, received.event.task.project_id);
-        let Some(living) = usage::living(tx, project).await? else {
-            return Ok(());
-        };
         if !store::usage::add_task(tx, task, project).await? {
             return Ok(());
         }
-        store::usage::add_tasks(tx, project, 1).await?;
-        match living.owner {
-            Some(owner) => Ok(usage::add(tx, owner, Meter::Tasks, 1, self.clock.now()).await?),
-            None => Ok(()),
+        let project = store::usage::add_tasks(tx, project, 1).await?;
+        match project.owner {
+            Some(owner) if !project.deleted => Ok(usage::add(tx, owner, Meter::Tasks, 1, self.clock.now()).await?),
+            _ => Ok(()),
         }
     }
 }

@@ -21,13 +21,10 @@ impl Reaction for TaskDeletedReaction {
         if !store::usage::bury_task(tx, task, project, now).await? {
             return Ok(());
         }
-        let Some(living) = usage::living(tx, project).await? else {
-            return Ok(());
-        };
-        store::usage::add_tasks(tx, project, -1).await?;
-        match living.owner {
-            Some(owner) => Ok(usage::add(tx, owner, Meter::Tasks, -1, now).await?),
-            None => Ok(()),
+        let project = store::usage::add_tasks(tx, project, -1).await?;
+        match project.owner {
+            Some(owner) if !project.deleted => Ok(usage::add(tx, owner, Meter::Tasks, -1, now).await?),
+            _ => Ok(()),
         }
     }
 }

@@ -85,6 +85,16 @@ pub async fn insert(tx: &Tx, row: Model) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// Whether a payment is due.
+///
+/// # Errors
+/// The database's.
+pub async fn is_due(db: &impl ConnectionTrait, now: Timestamp) -> Result<bool, DbErr> {
+    let sql =
+        "SELECT 1 AS one FROM payments WHERE state IN ('pending', 'charging', 'waiting') AND next_at <= $1 LIMIT 1";
+    Ok(db.query_one_raw(statement(db, sql, [now.into()])).await?.is_some())
+}
+
 /// Takes the payment that has been due the longest, for as long as the lease lasts.
 ///
 /// # Errors

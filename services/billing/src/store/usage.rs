@@ -126,13 +126,7 @@ pub async fn take_project(tx: &Tx, project: ProjectId) -> Result<Project, DbErr>
     let sql = "INSERT INTO metered_projects (project_id, tasks) VALUES ($1, 0)
                ON CONFLICT (project_id) DO UPDATE SET tasks = metered_projects.tasks
                RETURNING owner_id, tasks, deleted_at";
-    let row = tx.query_one_raw(statement(tx, sql, [project.into()])).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("the project just written".to_owned()))?;
-    Ok(Project {
-        owner: row.try_get("", "owner_id")?,
-        tasks: row.try_get("", "tasks")?,
-        deleted: row.try_get::<Option<Timestamp>>("", "deleted_at")?.is_some(),
-    })
+    project_of(tx, sql, [project.into()]).await
 }
 
 /// Notes who made a project.
@@ -146,6 +140,16 @@ pub async fn set_owner(tx: &Tx, project: ProjectId, owner: UserId) -> Result<(),
     Ok(())
 }
 
+/// Forgets the meters of `user`.
+///
+/// # Errors
+/// The database's.
+pub async fn erase(tx: &Tx, user: UserId) -> Result<(), DbErr> {
+    let sql = "DELETE FROM usage_meters WHERE user_id = $1";
+    tx.execute_raw(statement(tx, sql, [user.into()])).await?;
+    Ok(())
+}
+
 /// Notes that a project is gone.
 ///
 /// # Errors
@@ -156,14 +160,25 @@ pub async fn bury_project(tx: &Tx, project: ProjectId, now: Timestamp) -> Result
     Ok(())
 }
 
-/// Adds to a project's tasks.
+/// Adds to a project's tasks; answers how the project is counted.
 ///
 /// # Errors
 /// The database's.
-pub async fn add_tasks(tx: &Tx, project: ProjectId, by: i64) -> Result<(), DbErr> {
-    let sql = "UPDATE metered_projects SET tasks = tasks + $2 WHERE project_id = $1";
-    tx.execute_raw(statement(tx, sql, [project.into(), by.into()])).await?;
-    Ok(())
+pub async fn add_tasks(tx: &Tx, project: ProjectId, by: i64) -> Result<Project, DbErr> {
+    let sql = "INSERT INTO metered_projects (project_id, tasks) VALUES ($1, $2)
+               ON CONFLICT (project_id) DO UPDATE SET tasks = metered_projects.tasks + excluded.tasks
+               RETURNING owner_id, tasks, deleted_at";
+    project_of(tx, sql, [project.into(), by.into()]).await
+}
+
+async fn project_of<const N: usize>(tx: &Tx, sql: &str, values: [sea_orm::Value; N]) -> Result<Project, DbErr> {
+    let row = tx.query_one_raw(statement(tx, sql, values)).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("the project just written".to_owned()))?;
+    Ok(Project {
+        owner: row.try_get("", "owner_id")?,
+        tasks: row.try_get("", "tasks")?,
+        deleted: row.try_get::<Option<Timestamp>>("", "deleted_at")?.is_some(),
+    })
 }
 
 /// Notes a task; answers whether it is new and not gone already.

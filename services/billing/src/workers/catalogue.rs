@@ -1,8 +1,9 @@
-//! Publishes the catalogue when it is another than the last published, and puts changed limits in force.
+//! Publishes the catalogue when its version is newer than the last published, and puts changed limits in force.
 //!
-//! A changed limit holds at once, for everybody who has the plan; a changed price from the next renewal on.
+//! A changed limit holds at once, for everybody who has the plan; a changed price from the next renewal on. A replica with an
+//! older catalogue (an older release that is being replaced) leaves both alone, so the two do not undo each other's work.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use async_trait::async_trait;
 use contracts::id::UserId;
@@ -30,7 +31,11 @@ impl Worker for CataloguePublisher {
     async fn step(&mut self) -> Result<Step, StepError> {
         let state = &self.state;
         let (catalogue, now) = (&state.settings.catalogue, state.clock.now());
-        if !store::catalogue::is_published(state.db.read(), catalogue).await? {
+        let ours = async || {
+            let published = store::catalogue::published(state.db.read()).await?;
+            Ok::<_, DbErr>(published.map(|(version, _)| version.cmp(&catalogue.version)))
+        };
+        if ours().await?.is_none_or(Ordering::is_lt) {
             state
                 .db
                 .write(async |tx| {
@@ -42,6 +47,9 @@ impl Worker for CataloguePublisher {
                     Ok::<_, DbErr>(())
                 })
                 .await?;
+        }
+        if ours().await? != Some(Ordering::Equal) {
+            return Ok(Step::Drained);
         }
         let older = store::subscription::of_older_catalogue(state.db.read(), &catalogue.digest, BATCH).await?;
         for user in &older {

@@ -37,16 +37,21 @@ fn the_committed_openapi_document_is_the_one_of_the_code() {
 #[tokio::test]
 async fn the_contracts_name_this_service_as_a_consumer_of_exactly_what_it_reacts_to() {
     let app = hub().await;
+    let state = state(&app);
+    let reactions = billing::reactions::all(&Arc::new(state));
+    let differences = contracts::consumers::differences("billing", |event_type| reactions.handles(event_type));
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// What the service is put together from, with its defaults.
+pub(crate) fn state(app: &App) -> State {
     let figment = Figment::from(Toml::string(BillingSettings::DEFAULTS));
     let settings = BillingSettings::parse(&mut Source::new(&figment)).unwrap();
-    let state = State {
+    State {
         db: app.db.clone(),
         clock: app.clock.clone(),
         providers: Providers::new(&settings).unwrap(),
         documents: Documents::new(None).unwrap(),
         settings,
-    };
-    let reactions = billing::reactions::all(&Arc::new(state));
-    let differences = contracts::consumers::differences("billing", |event_type| reactions.handles(event_type));
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    }
 }
