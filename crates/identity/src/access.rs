@@ -110,6 +110,9 @@ pub enum Scope {
     /// `notifications:write`
     #[serde(rename = "notifications:write")]
     NotificationsWrite,
+    /// `analytics:read`: a project's figures and one's own.
+    #[serde(rename = "analytics:read")]
+    AnalyticsRead,
     /// `admin`: the admin operations, for tokens of admins.
     #[serde(rename = "admin")]
     Admin,
@@ -117,7 +120,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 9] = [
+    pub const ALL: [Scope; 10] = [
         Scope::ProfileRead,
         Scope::ProfileWrite,
         Scope::ProjectsRead,
@@ -126,6 +129,7 @@ impl Scope {
         Scope::TasksWrite,
         Scope::NotificationsRead,
         Scope::NotificationsWrite,
+        Scope::AnalyticsRead,
         Scope::Admin,
     ];
 
@@ -140,6 +144,7 @@ impl Scope {
             Scope::TasksWrite => "tasks:write",
             Scope::NotificationsRead => "notifications:read",
             Scope::NotificationsWrite => "notifications:write",
+            Scope::AnalyticsRead => "analytics:read",
             Scope::Admin => "admin",
         }
     }
@@ -191,8 +196,8 @@ const fn op(method: &'static str, path: &'static str, access: Access) -> Operati
 
 use Access::{Public, Session, User};
 use Scope::{
-    NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead, ProjectsWrite, TasksRead,
-    TasksWrite,
+    AnalyticsRead, NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead, ProjectsWrite,
+    TasksRead, TasksWrite,
 };
 
 /// Every operation of every service.
@@ -260,6 +265,26 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/v1/notifications/unread-count", User(NotificationsRead)),
     op("GET", "/v1/notification-preferences", User(NotificationsRead)),
     op("PUT", "/v1/notification-preferences", User(NotificationsWrite)),
+    // analytics
+    op("GET", "/v1/analytics/projects/{id}/throughput", User(AnalyticsRead)),
+    op(
+        "GET",
+        "/v1/analytics/projects/{id}/cumulative-flow",
+        User(AnalyticsRead),
+    ),
+    op("GET", "/v1/analytics/projects/{id}/cycle-time", User(AnalyticsRead)),
+    op("GET", "/v1/analytics/projects/{id}/burndown", User(AnalyticsRead)),
+    op("GET", "/v1/analytics/projects/{id}/overdue", User(AnalyticsRead)),
+    op(
+        "GET",
+        "/v1/analytics/projects/{id}/work-in-progress",
+        User(AnalyticsRead),
+    ),
+    op("GET", "/v1/analytics/me", User(AnalyticsRead)),
+    op("GET", "/v1/analytics/business", Access::Role(Role::Admin)),
+    op("GET", "/v1/events", Access::Role(Role::Admin)),
+    op("GET", "/v1/events/{id}/trace", Access::Role(Role::Admin)),
+    op("GET", "/v1/personal-data/analytics", Session),
     // gateway
     op("GET", "/v1/stream", User(NotificationsRead)),
     op("GET", "/v1/home", User(ProfileRead)),

@@ -10,18 +10,6 @@ use crate::{
     service::TestService,
 };
 
-const SCOPES: [Scope; 9] = [
-    Scope::ProfileRead,
-    Scope::ProfileWrite,
-    Scope::ProjectsRead,
-    Scope::ProjectsWrite,
-    Scope::TasksRead,
-    Scope::TasksWrite,
-    Scope::NotificationsRead,
-    Scope::NotificationsWrite,
-    Scope::Admin,
-];
-
 impl<S: Service> TestService<S> {
     /// Calls every operation of the document as everybody who may not: without a token, with a made-up, an expired and a
     /// foreign one (401), with too low a role, a personal access token without the scope or where only a session will do
@@ -177,11 +165,11 @@ impl<S: Service> TestService<S> {
                 (claims.scopes, claims.role) = (Some(scopes), role);
             })
         };
-        let but = |missing: Scope| SCOPES.into_iter().filter(|scope| *scope != missing).collect();
+        let but = |missing: Scope| Scope::ALL.into_iter().filter(|scope| *scope != missing).collect();
         match access {
             Access::Public | Access::Service => vec![],
             Access::User(scope) => vec![("with a token without the scope", token(but(scope), Role::User))],
-            Access::Session => vec![("with a token of every scope", token(SCOPES.to_vec(), Role::Admin))],
+            Access::Session => vec![("with a token of every scope", token(Scope::ALL.to_vec(), Role::Admin))],
             Access::Role(least) => {
                 let lower = [Role::User, Role::Support].into_iter().filter(|role| *role < least);
                 let mut all: Vec<_> = lower
@@ -250,6 +238,7 @@ fn prefix(collection: &str) -> &'static str {
         "sessions" => "ses",
         "tokens" => "pat",
         "notifications" => "ntf",
+        "events" => "evt",
         _ => "usr",
     }
 }
