@@ -5,6 +5,9 @@
 
 use crate::event::{TYPE_PREFIX, catalogue};
 
+/// In place of a list: every type there is.
+const EVERYTHING: &[&str] = &["*"];
+
 /// Each consumer with the short names of the types it reacts to.
 const TABLE: &[(&str, &[&str])] = &[
     (
@@ -101,6 +104,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "task.deleted.v1",
         ],
     ),
+    ("analytics", EVERYTHING),
 ];
 
 /// The services that react to `event_type`.
@@ -108,7 +112,7 @@ pub fn of(event_type: &str) -> Vec<&'static str> {
     let short = event_type.strip_prefix(TYPE_PREFIX).unwrap_or(event_type);
     TABLE
         .iter()
-        .filter(|(_, types)| types.contains(&short))
+        .filter(|(_, types)| *types == EVERYTHING || types.contains(&short))
         .map(|(service, _)| *service)
         .collect()
 }
@@ -145,7 +149,7 @@ mod tests {
     fn the_table_names_only_types_that_exist() {
         let known: Vec<&str> = catalogue().iter().map(|kind| kind.short_name()).collect();
         for (service, types) in TABLE {
-            for name in *types {
+            for name in types.iter().filter(|_| *types != EVERYTHING) {
                 assert!(
                     known.contains(name),
                     "{service} cannot react to {name}: there is no such type"

@@ -116,6 +116,9 @@ pub enum Scope {
     /// `billing:write`
     #[serde(rename = "billing:write")]
     BillingWrite,
+    /// `analytics:read`: a project's figures and one's own.
+    #[serde(rename = "analytics:read")]
+    AnalyticsRead,
     /// `admin`: the admin operations, for tokens of admins.
     #[serde(rename = "admin")]
     Admin,
@@ -123,7 +126,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 11] = [
+    pub const ALL: [Scope; 12] = [
         Scope::ProfileRead,
         Scope::ProfileWrite,
         Scope::ProjectsRead,
@@ -134,6 +137,7 @@ impl Scope {
         Scope::NotificationsWrite,
         Scope::BillingRead,
         Scope::BillingWrite,
+        Scope::AnalyticsRead,
         Scope::Admin,
     ];
 
@@ -150,6 +154,7 @@ impl Scope {
             Scope::NotificationsWrite => "notifications:write",
             Scope::BillingRead => "billing:read",
             Scope::BillingWrite => "billing:write",
+            Scope::AnalyticsRead => "analytics:read",
             Scope::Admin => "admin",
         }
     }
@@ -201,7 +206,7 @@ const fn op(method: &'static str, path: &'static str, access: Access) -> Operati
 
 use Access::{Public, Session, User};
 use Scope::{
-    BillingRead, BillingWrite, NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead,
+    AnalyticsRead, BillingRead, BillingWrite, NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead,
     ProjectsWrite, TasksRead, TasksWrite,
 };
 
@@ -303,6 +308,26 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/v1/usage", User(BillingRead)),
     op("GET", "/v1/personal-data/billing", Session),
     op("POST", "/v1/payment-webhooks/stripe", Public),
+    // analytics
+    op("GET", "/v1/analytics/projects/{id}/throughput", User(AnalyticsRead)),
+    op(
+        "GET",
+        "/v1/analytics/projects/{id}/cumulative-flow",
+        User(AnalyticsRead),
+    ),
+    op("GET", "/v1/analytics/projects/{id}/cycle-time", User(AnalyticsRead)),
+    op("GET", "/v1/analytics/projects/{id}/burndown", User(AnalyticsRead)),
+    op("GET", "/v1/analytics/projects/{id}/overdue", User(AnalyticsRead)),
+    op(
+        "GET",
+        "/v1/analytics/projects/{id}/work-in-progress",
+        User(AnalyticsRead),
+    ),
+    op("GET", "/v1/analytics/me", User(AnalyticsRead)),
+    op("GET", "/v1/analytics/business", Access::Role(Role::Admin)),
+    op("GET", "/v1/events", Access::Role(Role::Admin)),
+    op("GET", "/v1/events/{id}/trace", Access::Role(Role::Admin)),
+    op("GET", "/v1/personal-data/analytics", Session),
     // gateway
     op("POST", "/v1/orders", User(BillingWrite)),
     op("GET", "/v1/stream", User(NotificationsRead)),

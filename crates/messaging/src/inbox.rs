@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tracing::Instrument;
 
 use crate::{
-    ReactionError, Reactions,
+    Heard, ReactionError, Reactions,
     dead_letter::{self, Fate, State},
     message::{Kind, Message, identity},
     trace,
@@ -61,17 +61,20 @@ async fn claim(tx: &Tx, consumer: &str, ids: impl IntoIterator<Item = String>) -
     rows.iter().map(|row| row.try_get("", "event_id")).collect()
 }
 
-/// Runs the reactions; a panic in one is a rejection, so that it ends neither the consumer nor the other events.
+/// Runs the reactions to one event and has it observed.
 pub(crate) async fn dispatch(
     tx: &Tx,
     reactions: &Reactions,
     envelope: &Envelope,
     value: &[u8],
 ) -> Result<(), ReactionError> {
-    match std::panic::AssertUnwindSafe(reactions.dispatch(tx, envelope, value))
-        .catch_unwind()
-        .await
-    {
+    guarded(reactions.dispatch(tx, envelope, value)).await?;
+    guarded(reactions.observe(tx, &[Heard { envelope, value }])).await
+}
+
+/// A panic in a reaction is a rejection, so that it ends neither the consumer nor the other events.
+async fn guarded(reaction: impl Future<Output = Result<(), ReactionError>>) -> Result<(), ReactionError> {
+    match std::panic::AssertUnwindSafe(reaction).catch_unwind().await {
         Ok(done) => done,
         Err(panic) => {
             let text = panic
@@ -208,6 +211,17 @@ impl Intake {
                     };
                     outcomes.push(outcome);
                 }
+                let applied = messages.iter().zip(&kinds).zip(&outcomes);
+                let heard: Vec<Heard<'_>> = applied
+                    .filter_map(|((message, kind), outcome)| match (kind, outcome) {
+                        (Kind::Handled(envelope), Outcome::Applied) => Some(Heard {
+                            envelope,
+                            value: &message.payload,
+                        }),
+                        _ => None,
+                    })
+                    .collect();
+                guarded(self.reactions.observe(tx, &heard)).await?;
                 Ok(outcomes)
             })
             .await
@@ -250,7 +264,7 @@ impl Intake {
                     messaging.message.id = %envelope.id,
                 );
                 trace::adopt(&span, envelope, batch);
-                dispatch(tx, &self.reactions, envelope, &message.payload)
+                guarded(self.reactions.dispatch(tx, envelope, &message.payload))
                     .instrument(span)
                     .await?;
                 Ok(Outcome::Applied)

@@ -25,6 +25,6 @@ pub use broker::Broker;
 pub use consumer::Consumer;
 pub use metrics::Metrics;
 pub use outbox::append;
-pub use reaction::{Reaction, ReactionError, Reactions, Received};
+pub use reaction::{Heard, Observer, Reaction, ReactionError, Reactions, Received};
 pub use relay::Relay;
 pub use schema::migrations;

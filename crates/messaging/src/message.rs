@@ -1,11 +1,9 @@
 //! A message as it came from the broker, and whether it is an event that is handled here.
 
-use std::{collections::BTreeSet, sync::LazyLock};
-
 use contracts::{Envelope, EventId};
 use sha2::{Digest, Sha256};
 
-use crate::Reactions;
+use crate::{Reactions, reaction::is_known};
 
 /// A message and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,15 +77,9 @@ impl Message {
     }
 
     pub(crate) fn kind(&self, reactions: &Reactions) -> Kind {
-        static CATALOGUE: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
-            contracts::event::catalogue()
-                .iter()
-                .map(|kind| kind.type_name)
-                .collect()
-        });
         match self.envelope() {
             Ok(envelope) if reactions.handles(&envelope.event_type) => Kind::Handled(envelope),
-            Ok(envelope) if CATALOGUE.contains(envelope.event_type.as_str()) => Kind::PassedOver,
+            Ok(envelope) if is_known(&envelope.event_type) => Kind::PassedOver,
             Ok(envelope) => Kind::Undeliverable {
                 error: format!("no event type {:?} is known to this release", envelope.event_type),
                 blocks: false,

@@ -1,11 +1,16 @@
 //! What a service does when it hears an event.
 
-use std::{any::TypeId, collections::BTreeMap, sync::Arc};
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, LazyLock},
+};
 
 use async_trait::async_trait;
 use contracts::{Envelope, Event, Topic};
 use database::Tx;
 use sea_orm::DbErr;
+use tracing::Instrument;
 
 /// An event as it arrived.
 #[derive(Debug, Clone)]
@@ -43,10 +48,46 @@ pub trait Reaction: Send + Sync + 'static {
     async fn react(&self, tx: &Tx, received: &Received<Self::Event>) -> Result<(), ReactionError>;
 }
 
+/// An event of any type, as an [`Observer`] hears it.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'a> {
+    /// Where it comes from, when, why.
+    pub envelope: &'a Envelope,
+    /// What happened: JSON that nobody has looked at yet.
+    pub value: &'a [u8],
+}
+
+impl Heard<'_> {
+    /// Does `work`; what it appends to the outbox names this event as its cause and continues its trace.
+    pub async fn cause<F: Future>(&self, work: F) -> F::Output {
+        let span = tracing::info_span!("react", messaging.message.id = %self.envelope.id);
+        let batch = crate::trace::context_of(&tracing::Span::current());
+        crate::trace::adopt(&span, self.envelope, &batch);
+        crate::outbox::CAUSE
+            .scope(self.envelope.id, work)
+            .instrument(span)
+            .await
+    }
+}
+
+/// A reaction to every event of every topic, a batch at a time: for what writes all of them down.
+///
+/// A batch holds events that were never handled before, in the order they came. What holds for a [`Reaction`] holds here,
+/// too; when a batch is refused, its events come again one by one, so that the one that is at fault is found.
+#[async_trait]
+pub trait Observer: Send + Sync + 'static {
+    /// Applies the events' effects in `tx`, which also marks them as handled.
+    ///
+    /// # Errors
+    /// Then nothing of the effects is kept.
+    async fn observe(&self, tx: &Tx, events: &[Heard<'_>]) -> Result<(), ReactionError>;
+}
+
 /// The reactions of one service, by event type.
 #[derive(Clone, Default)]
 pub struct Reactions {
     by_type: BTreeMap<&'static str, Entry>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 #[derive(Clone)]
@@ -75,23 +116,44 @@ impl Reactions {
         self
     }
 
+    /// Has every event of a known type observed, after the reactions to it. There is one observer at most: the last.
+    #[must_use]
+    pub fn observing<O: Observer>(mut self, observer: O) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_type.is_empty()
+        self.by_type.is_empty() && self.observer.is_none()
     }
 
     /// The topics to subscribe to.
     pub fn topics(&self) -> Vec<Topic> {
+        if self.observer.is_some() {
+            return Topic::ALL.to_vec();
+        }
         let topics: std::collections::BTreeSet<Topic> = self.by_type.values().map(|entry| entry.topic).collect();
         topics.into_iter().collect()
     }
 
     /// Whether events of this type are handled.
     pub fn handles(&self, event_type: &str) -> bool {
-        self.by_type.contains_key(event_type)
+        self.by_type.contains_key(event_type) || (self.observer.is_some() && is_known(event_type))
     }
 
-    /// Runs the reactions to one event.
+    /// Has a batch observed, if anybody observes.
+    ///
+    /// # Errors
+    /// The observer's.
+    pub async fn observe(&self, tx: &Tx, events: &[Heard<'_>]) -> Result<(), ReactionError> {
+        match &self.observer {
+            Some(observer) if !events.is_empty() => observer.observe(tx, events).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs the reactions to one event; having it observed is another matter.
     ///
     /// # Errors
     /// The first reaction's that failed; a value that is not of the type is [`ReactionError::Rejected`].
@@ -106,6 +168,17 @@ impl Reactions {
         }
         Ok(())
     }
+}
+
+/// Whether this release knows the type.
+pub(crate) fn is_known(event_type: &str) -> bool {
+    static CATALOGUE: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+        contracts::event::catalogue()
+            .iter()
+            .map(|kind| kind.type_name)
+            .collect()
+    });
+    CATALOGUE.contains(event_type)
 }
 
 #[async_trait]

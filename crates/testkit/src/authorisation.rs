@@ -246,6 +246,7 @@ fn prefix(collection: &str) -> &'static str {
         "deliveries" => "dlv",
         "orders" => "ord",
         "invoices" => "ivc",
+        "events" => "evt",
         _ => "usr",
     }
 }

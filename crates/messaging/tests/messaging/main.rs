@@ -14,6 +14,7 @@ mod crash;
 mod dead_letters;
 mod delivery;
 mod interleavings;
+mod observing;
 mod operation;
 mod relay;
 mod tracing;

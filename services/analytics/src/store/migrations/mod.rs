@@ -1,0 +1,10 @@
+//! The schema, step by step. Migrations only expand: an older release must be able to run on a newer schema.
+
+mod m1001_analytics;
+
+use database::MigrationTrait;
+
+/// Every migration of this service, in order.
+pub fn all() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(m1001_analytics::CreateAnalytics)]
+}
