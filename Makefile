@@ -12,10 +12,10 @@ RELEASE := $(CARGO_TARGET_DIR)/release
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloudtaskhub/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo bench test lint fmt clean
+.PHONY: help setup run demo demo-outage bench test lint fmt clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building needs, or name the command that does
 	@scripts/setup
@@ -28,6 +28,10 @@ run: setup ## build and start the hub in one process [PORT=8080] [DATA=./data]
 demo: setup ## fill a running hub with a believable team [URL=http://gateway.localhost:8080]
 	@cargo build --release --locked -p embedded
 	@exec "$(RELEASE)/cloudtaskhub" demo --url "$(URL)"
+
+demo-outage: setup ## show, step by step, that an order accepted during an outage is completed once
+	@cargo build --release --locked -p embedded
+	@exec "$(RELEASE)/cloudtaskhub" demo-outage
 
 bench: setup ## measure the hub: a table, and a JSON file [ARGS=...]
 	@cargo build --release --locked -p embedded -p benchmark

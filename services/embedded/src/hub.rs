@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use analytics::Analytics;
 use auth::Auth;
+use billing::Billing;
 use chassis::{Process, Service};
 use clap::ArgMatches;
 use gateway::Gateway;
@@ -17,27 +19,51 @@ use project::Project;
 
 use crate::{Place, banner, secrets::Secrets};
 
-/// Runs the hub until it is told to stop.
-pub(crate) fn serve(place: &Place, otlp: Option<&str>) -> anyhow::Result<ExitCode> {
+/// What a hub can be without: every service but the gateway, and the broker.
+pub(crate) const PARTS: [&str; 6] = [
+    Auth::NAME,
+    Project::NAME,
+    Billing::NAME,
+    Notification::NAME,
+    Analytics::NAME,
+    BROKER,
+];
+
+const BROKER: &str = "broker";
+
+/// Runs the hub until it is told to stop, without the parts of [`PARTS`] that `without` names.
+pub(crate) fn serve(place: &Place, otlp: Option<&str>, without: &[String]) -> anyhow::Result<ExitCode> {
     let data = folder(&place.data)?;
     let _lock = lock(&data)?;
-    let process = services(&data)
+    let mut overrides = otlp.map_or_else(String::new, |endpoint| {
+        format!("[telemetry]\notlp_endpoint = {}\n", quoted(endpoint))
+    });
+    if without.iter().any(|part| part == BROKER) {
+        overrides.push_str("[broker]\ndown = true\n");
+    }
+    let process = services(&data, without)
         .front(Gateway::NAME)
         .defaults(defaults(place, &data)?)
-        .overrides(otlp.map_or_else(String::new, |endpoint| {
-            format!("[telemetry]\notlp_endpoint = {}", quoted(endpoint))
-        }))
+        .overrides(overrides)
         .on_ready(move |addresses| banner::show(addresses, &data));
     Ok(process.run())
 }
 
-/// The services of the hub, each with its own part of the data folder.
-pub(crate) fn services(data: &Path) -> Process {
-    Process::new("cloudtaskhub")
-        .service::<Gateway>(own::<Gateway>(data))
-        .service::<Auth>(own::<Auth>(data))
-        .service::<Project>(own::<Project>(data))
-        .service::<Notification>(own::<Notification>(data))
+/// The services of the hub but for those in `without`, each with its own part of the data folder.
+pub(crate) fn services(data: &Path, without: &[String]) -> Process {
+    fn host<S: Service>(process: Process, data: &Path, without: &[String]) -> Process {
+        if without.iter().any(|part| part == S::NAME) {
+            return process;
+        }
+        process.service::<S>(own::<S>(data))
+    }
+    let process = Process::new("cloudtaskhub");
+    let process = host::<Gateway>(process, data, without);
+    let process = host::<Auth>(process, data, without);
+    let process = host::<Project>(process, data, without);
+    let process = host::<Billing>(process, data, without);
+    let process = host::<Notification>(process, data, without);
+    host::<Analytics>(process, data, without)
 }
 
 /// Carries out an operator's command of one service.
@@ -46,7 +72,7 @@ pub(crate) fn operate(place: &Place, service: &str, matches: &ArgMatches) -> any
     if let Some(("serve", _)) = matches.subcommand() {
         bail!("in one process the services run together: cloudtaskhub serve");
     }
-    let process = services(&data).defaults(defaults(place, &data)?);
+    let process = services(&data, &[]).defaults(defaults(place, &data)?);
     Ok(process.execute(service, matches))
 }
 
@@ -83,7 +109,8 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 /// Settings that all services share, under file and environment.
 fn defaults(place: &Place, data: &Path) -> anyhow::Result<String> {
     let Secrets {
-        master_key,
+        auth_key,
+        notification_key,
         introspection,
     } = Secrets::in_folder(data)?;
     let port = place.port;
@@ -124,13 +151,16 @@ drain_ms = 0
 stop_s = 10
 
 [auth]
-master_key = "{master_key}"
+master_key = "{auth_key}"
 public_url = "http://auth.localhost:{port}"
 mail_url = {mail}
 
 # One busy machine calls more often than a free plan allows.
 [gateway.limits]
 plan_rates = false
+
+[notification]
+master_key = "{notification_key}"
 
 {upstreams}"#
     ))

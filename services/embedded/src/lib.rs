@@ -37,9 +37,14 @@ enum Own {
         /// Where traces go: http://localhost:4317 (OTLP over gRPC)
         #[arg(long)]
         otlp: Option<String>,
+        /// Run as if this part were down, to see what an outage does; may be given several times
+        #[arg(long, value_name = "PART", value_parser = hub::PARTS)]
+        without: Vec<String>,
     },
     /// Fill a running hub with a believable team
     Demo(demo::Options),
+    /// Show that an order accepted while billing or the broker is down is completed afterwards, once
+    DemoOutage,
 }
 
 /// `main` of the hub's binary.
@@ -50,7 +55,7 @@ pub fn main() -> ExitCode {
         .subcommand_required(true)
         .arg_required_else_help(true);
     // Their commands are the same wherever the data is.
-    let services = hub::services(Path::new(""));
+    let services = hub::services(Path::new(""), &[]);
     let command = Own::augment_subcommands(Place::augment_args(command)).subcommands(services.commands());
     let matches = command.get_matches();
     let place = match Place::from_arg_matches(&matches) {
@@ -60,8 +65,9 @@ pub fn main() -> ExitCode {
     let done = match matches.subcommand() {
         Some((service, matches)) if !Own::has_subcommand(service) => hub::operate(&place, service, matches),
         _ => match Own::from_arg_matches(&matches) {
-            Ok(Own::Serve { otlp }) => hub::serve(&place, otlp.as_deref()),
-            Ok(Own::Demo(options)) => fill(options),
+            Ok(Own::Serve { otlp, without }) => hub::serve(&place, otlp.as_deref(), &without),
+            Ok(Own::Demo(options)) => show(demo::run(options)),
+            Ok(Own::DemoOutage) => show(demo::outage::run()),
             Err(error) => error.exit(),
         },
     };
@@ -71,9 +77,9 @@ pub fn main() -> ExitCode {
     })
 }
 
-fn fill(options: demo::Options) -> anyhow::Result<ExitCode> {
+fn show(demo: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(demo::run(options))?;
+    runtime.block_on(demo)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,9 @@ use rand::RngCore;
 /// The secrets of a data folder, 32 random bytes in base64 each.
 pub(crate) struct Secrets {
     /// Seals auth's signing keys.
-    pub(crate) master_key: String,
+    pub(crate) auth_key: String,
+    /// Seals what notification signs webhooks with.
+    pub(crate) notification_key: String,
     /// What the gateway shows to auth.
     pub(crate) introspection: String,
 }
@@ -34,7 +36,8 @@ impl Secrets {
                 )
             })?;
         Ok(Self {
-            master_key: file(&folder, "auth-master-key")?,
+            auth_key: file(&folder, "auth-master-key")?,
+            notification_key: file(&folder, "notification-master-key")?,
             introspection: file(&folder, "introspection")?,
         })
     }

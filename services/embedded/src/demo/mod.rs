@@ -1,6 +1,7 @@
 //! `cloudtaskhub demo`: fills a running hub with a believable team, through its public API alone.
 
 mod api;
+pub(crate) mod outage;
 mod story;
 
 use anyhow::Context;
