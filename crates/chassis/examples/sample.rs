@@ -197,8 +197,8 @@ impl NoteApi {
                 return None;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
-            let piece = format!("{:<size$}\n", format_args!("piece {sent}"));
-            Some((Ok::<_, std::io::Error>(piece), sent + 1))
+            let piece = format!("piece {sent}");
+            Some((Ok::<_, std::io::Error>(format!("{piece:<size$}\n")), sent + 1))
         });
         Ok(Pieces::Come(Binary(Body::from_bytes_stream(pieces))))
     }
