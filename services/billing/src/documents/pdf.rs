@@ -250,7 +250,6 @@ mod tests {
         assert!(pages.len() >= 3, "{} pages", pages.len());
         assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), lines, "no line is lost");
         std::fs::write(
-            "/tmp/invoice-test.pdf",
             draw(&font(), &sheet, SerializeSettings::default()).unwrap(),
         )
         .unwrap();
