@@ -120,10 +120,7 @@ async fn one_event_at_fault_becomes_a_dead_letter_and_the_others_are_observed() 
         .all(database.db().read())
         .await
         .unwrap();
-    let order = operator::Order {
-        actor: "ada".to_owned(),
-        reason: "healed".to_owned(),
-    };
+    let order = operator::Order::new("ada@example.com", "it is healed").unwrap();
     let report = operator::redrive(&intake, letters[0].id, &order).await.unwrap();
     assert_eq!(report.handled, 2);
     let heard: Vec<String> = effects(&database.db()).await.into_iter().map(|(key, _)| key).collect();
