@@ -456,16 +456,25 @@ fn not_found() -> Problem {
 
 /// A cursor that can stand in a URL as it is; all that this API gives out can.
 fn plain(cursor: String) -> Result<String, Problem> {
-    if cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+    if cursor
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    {
         return Ok(cursor);
     }
     let wrong = FieldError::parameter("cursor", "must be the next_cursor of the page before");
-    Err(Problem::malformed("the cursor is none of this list; leave it out to begin at the start").with_errors(vec![wrong]))
+    Err(
+        Problem::malformed("the cursor is none of this list; leave it out to begin at the start")
+            .with_errors(vec![wrong]),
+    )
 }
 
 fn unanswered(error: InquiryError) -> poem::Error {
     match error {
         InquiryError::Call(error) => failed(error),
+        InquiryError::Loop(_) => {
+            Problem::new(http::StatusCode::LOOP_DETECTED, "loop-detected", error.to_string()).into()
+        }
         InquiryError::Unreadable { upstream, .. } => {
             let detail = format!("the answer of {upstream} cannot be read; try again in a moment");
             let problem = Problem::new(http::StatusCode::BAD_GATEWAY, "upstream-unreachable", detail);

@@ -27,6 +27,9 @@ pub enum InquiryError {
     /// None came.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Its address leads back here.
+    #[error("the address of {0} leads back to the gateway")]
+    Loop(&'static str),
     /// It is too large, or broke off.
     #[error("the answer of {upstream} cannot be read: {reason}")]
     Unreadable {
@@ -47,6 +50,9 @@ pub async fn ask(
     path: PathAndQuery,
     time: Duration,
 ) -> Result<Response<Bytes>, InquiryError> {
+    if forwarded::loops(request.headers()) {
+        return Err(InquiryError::Loop(upstream.name()));
+    }
     let mut headers = HeaderMap::new();
     for name in [
         header::AUTHORIZATION,

@@ -130,7 +130,10 @@ fn subscription(user: UserId, requests_per_minute: Option<u64>, version: i64) ->
 }
 
 async fn policy(edge: &Edge, user: &User) -> String {
-    edge.get(user, "/v1/projects").await.header("ratelimit-policy").to_owned()
+    edge.get(user, "/v1/projects")
+        .await
+        .header("ratelimit-policy")
+        .to_owned()
 }
 
 #[tokio::test]
@@ -154,8 +157,16 @@ async fn a_users_plan_says_how_often_they_may_call_from_the_moment_it_is_heard_o
         }
     }
     let refused = refused.expect("forty a minute");
-    assert!(refused.header("ratelimit").starts_with("\"plan\";r=0;t="), "{}", refused.header("ratelimit"));
-    assert_eq!(edge.get(&bob, "/v1/projects").await.status, 200, "somebody else is not concerned");
+    assert!(
+        refused.header("ratelimit").starts_with("\"plan\";r=0;t="),
+        "{}",
+        refused.header("ratelimit")
+    );
+    assert_eq!(
+        edge.get(&bob, "/v1/projects").await.status,
+        200,
+        "somebody else is not concerned"
+    );
 
     edge.hear(&subscription(ada.id, Some(6000), 3)).await;
     eventually(SOON, async || edge.get(&ada, "/v1/projects").await.status == 200).await;
@@ -177,11 +188,7 @@ async fn the_rate_of_a_plan_is_known_after_a_restart() {
 #[tokio::test]
 async fn an_operator_can_let_plans_not_count() {
     let project = Service::echoing();
-    let edge = Edge::with(
-        &[("project", project.address)],
-        "[gateway.limits]\nplan_rates = false",
-    )
-    .await;
+    let edge = Edge::with(&[("project", project.address)], "[gateway.limits]\nplan_rates = false").await;
     let ada = edge.user();
     edge.hear(&subscription(ada.id, Some(1), 1)).await;
     for _ in 0..5 {

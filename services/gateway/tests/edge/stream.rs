@@ -481,6 +481,9 @@ async fn the_account_hears_how_its_order_ended_and_nobody_else_does() {
     edge.hear(&completed).await;
     edge.hear(&notified(bob.id)).await;
     let said = to_ada.next().await.unwrap();
-    assert_eq!((said.event.as_str(), &said.data["data"]["order_id"]), ("order.completed", &json!(order)));
+    assert_eq!(
+        (said.event.as_str(), &said.data["data"]["order_id"]),
+        ("order.completed", &json!(order))
+    );
     assert_eq!(to_bob.names(1).await, ["notification.created"]);
 }
