@@ -33,7 +33,8 @@ fn methods(item: &serde_json::Value) -> Option<HeaderValue> {
     HeaderValue::from_str(&methods.join(", ")).ok()
 }
 
-fn fits(template: &str, path: &str) -> bool {
+/// Whether `path` is one that `template` describes.
+pub(super) fn fits(template: &str, path: &str) -> bool {
     let (mut ours, mut theirs) = (template.split('/'), path.split('/'));
     loop {
         match (ours.next(), theirs.next()) {

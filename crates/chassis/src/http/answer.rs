@@ -1,5 +1,5 @@
 //! The successful answers, the same in every service: [`super::json::Json`] (200), [`Tagged`] (200 with `ETag`),
-//! [`Created`] (201), [`NoContent`] (204).
+//! [`Created`] (201), [`Accepted`] (202), [`NoContent`] (204).
 
 use poem::{
     IntoResponse, Response,
@@ -33,6 +33,14 @@ pub struct Created<T> {
     pub version: Option<i64>,
 }
 
+/// 202 with `Location`: it will be done, and how far it is can be read there.
+pub struct Accepted<T> {
+    /// The body.
+    pub body: T,
+    /// Path of what was accepted: `/v1/imports/imp_…`.
+    pub location: String,
+}
+
 /// 204.
 pub struct NoContent;
 
@@ -52,6 +60,15 @@ impl<T: Serialize + Send> IntoResponse for Created<T> {
         if let Some(version) = self.version {
             set(&mut response, header::ETAG, &precondition::etag(version));
         }
+        response
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.body).into_response();
+        response.set_status(StatusCode::ACCEPTED);
+        set(&mut response, header::LOCATION, &self.location);
         response
     }
 }
@@ -105,6 +122,16 @@ impl<T: Type + Serialize> ApiResponse for Tagged<T> {
 impl<T: Type + Serialize> ApiResponse for Created<T> {
     fn meta() -> MetaResponses {
         described::<T>(201, "Created.", &[("Location", "Path of what was created."), ETAG])
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for Accepted<T> {
+    fn meta() -> MetaResponses {
+        described::<T>(202, "Accepted.", &[("Location", "Path of what was accepted.")])
     }
 
     fn register(registry: &mut Registry) {

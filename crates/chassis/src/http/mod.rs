@@ -16,7 +16,9 @@ pub mod page;
 pub mod precondition;
 pub mod problem;
 mod stack;
+mod upload;
 
 pub use client::ClientAddress;
 pub use deadline::Deadline;
+pub use fault::unreadable_body;
 pub use stack::Stack;

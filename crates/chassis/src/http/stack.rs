@@ -31,6 +31,7 @@ use super::{
     json::BodyLimit,
     measure::{self, Measure, Route},
     problem::Problem,
+    upload::Uploads,
 };
 use crate::{service::Api, settings, telemetry};
 
@@ -53,6 +54,7 @@ pub struct Stack {
     api: BoxEndpoint<'static, Response>,
     document: Served,
     allow: Allow,
+    uploads: Uploads,
     verifier: Arc<Verifier>,
     settings: settings::Http,
     measure: Measure,
@@ -73,6 +75,7 @@ impl Stack {
             service,
             document: Served::new(&api.document),
             allow: Allow::new(&api.document),
+            uploads: Uploads::new(&api.document),
             api: api.endpoint,
             verifier,
             settings,
@@ -105,8 +108,13 @@ impl Stack {
                 .header(header::ALLOW, allow)
                 .finish());
         }
-        let time = deadline::of(&request, self.settings.deadline)?;
-        body::limit(&mut request, self.settings.body_limit)?;
+        let (longest, largest) = if self.uploads.take(request.method(), request.uri().path()) {
+            (self.settings.upload_deadline, self.settings.upload_limit)
+        } else {
+            (self.settings.deadline, self.settings.body_limit)
+        };
+        let time = deadline::of(&request, longest)?;
+        body::limit(&mut request, largest)?;
         request.set_data(ClientAddress::of(&request, &self.settings.trusted_proxies));
         request.set_data(Arc::clone(&self.verifier));
         request.set_data(BodyLimit(self.settings.body_limit));

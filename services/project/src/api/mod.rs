@@ -4,6 +4,8 @@ pub mod access;
 pub mod activity;
 pub mod bulk;
 pub mod comment;
+pub mod export;
+pub mod import;
 pub mod invitation;
 pub mod label;
 pub mod member;
@@ -12,6 +14,7 @@ pub mod search;
 pub mod task;
 pub mod task_answer;
 pub mod task_page;
+pub mod upload;
 
 use poem_openapi::Tags;
 
@@ -32,4 +35,6 @@ pub enum Tag {
     Comments,
     /// Finding tasks over all projects.
     Search,
+    /// Tasks from files, and projects as files.
+    Imports,
 }

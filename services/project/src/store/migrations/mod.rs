@@ -2,6 +2,7 @@
 
 mod m1001_projects;
 mod m2001_tasks;
+mod m3001_imports;
 
 use database::MigrationTrait;
 
@@ -10,5 +11,6 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m1001_projects::CreateProjects),
         Box::new(m2001_tasks::CreateTasks),
+        Box::new(m3001_imports::CreateImports),
     ]
 }
