@@ -269,6 +269,12 @@ pub const OPERATIONS: &[Operation] = &[
     op("DELETE", "/v1/comments/{id}", User(TasksWrite)),
     op("GET", "/v1/search", User(TasksRead)),
     op("GET", "/v1/me/tasks", User(TasksRead)),
+    op("POST", "/v1/projects/import", User(ProjectsWrite)),
+    op("POST", "/v1/projects/{id}/import", User(TasksWrite)),
+    op("GET", "/v1/projects/{id}/export", User(TasksRead)),
+    op("GET", "/v1/imports", User(ProjectsRead)),
+    op("GET", "/v1/imports/{id}", User(ProjectsRead)),
+    op("GET", "/v1/imports/{id}/report", User(ProjectsRead)),
     // notification
     op("GET", "/v1/notifications", User(NotificationsRead)),
     op("POST", "/v1/notifications/read", User(NotificationsWrite)),

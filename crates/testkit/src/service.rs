@@ -61,6 +61,8 @@ pub struct TestService<S: Service> {
     app: Arc<App>,
     intake: Intake,
     workers: tokio::sync::Mutex<Vec<(Box<dyn Worker>, Pace)>>,
+    figment: figment::Figment,
+    verifier: Arc<Verifier>,
     dead_letters: AtomicUsize,
     stop: CancellationToken,
     place: Arc<Place>,
@@ -142,7 +144,7 @@ impl<S: Service> TestService<S> {
             configured,
             db.clone(),
             clock.clone(),
-            verifier,
+            Arc::clone(&verifier),
             Registry::default(),
             tasks,
             stop.clone(),
@@ -168,6 +170,8 @@ impl<S: Service> TestService<S> {
             clock,
             app,
             workers: tokio::sync::Mutex::new(workers),
+            figment,
+            verifier,
             dead_letters: AtomicUsize::new(0),
             stop,
             place,
@@ -301,6 +305,24 @@ impl<S: Service> TestService<S> {
                 assert!(steps < 10_000, "{name} finds no end");
             }
         }
+    }
+
+    /// As if the process had ended and begun again: the workers know no more than what is in the database.
+    ///
+    /// # Panics
+    /// When the service does not start again.
+    pub async fn restart_workers(&self) {
+        let configured = Configured::<S>::read(&self.figment).expect("the settings it was started with");
+        let assembled = Assembled::new::<S>(
+            configured,
+            self.db.clone(),
+            self.clock.clone(),
+            Arc::clone(&self.verifier),
+            Registry::default(),
+            Tasks::new(S::NAME),
+            self.stop.clone(),
+        );
+        *self.workers.lock().await = assembled.await.expect("the service starts again").workers;
     }
 
     /// The worker named `name` does one step; its error is the test's to look at.

@@ -3,6 +3,8 @@
 pub mod api;
 pub mod domain;
 mod due;
+mod formats;
+mod importer;
 mod reactions;
 pub mod settings;
 pub mod store;
@@ -14,10 +16,12 @@ use messaging::worker::Pace;
 
 use crate::{
     api::{
-        activity::ActivityApi, bulk::BulkApi, comment::CommentApi, invitation::InvitationApi, label::LabelApi,
-        member::MemberApi, project::ProjectApi, search::SearchApi, task::TaskApi, task_page::TaskPageApi,
+        activity::ActivityApi, bulk::BulkApi, comment::CommentApi, export::ExportApi, import::ImportApi,
+        invitation::InvitationApi, label::LabelApi, member::MemberApi, project::ProjectApi, search::SearchApi,
+        task::TaskApi, task_page::TaskPageApi,
     },
     due::DueScheduler,
+    importer::Importer,
     settings::ProjectSettings,
 };
 
@@ -38,6 +42,8 @@ type Operations = (
     LabelApi,
     CommentApi,
     SearchApi,
+    ImportApi,
+    ExportApi,
 );
 
 #[async_trait]
@@ -87,16 +93,25 @@ impl Service for Project {
                 clock: clock.clone(),
             },
             SearchApi { db: db.clone() },
+            ImportApi {
+                db: db.clone(),
+                clock: clock.clone(),
+            },
+            ExportApi { db: db.clone() },
         );
         let due = DueScheduler {
             db: db.clone(),
             clock: clock.clone(),
             ahead: boot.settings.due_soon,
         };
+        let importer = Importer::new(db.clone(), clock.clone(), boot.settings.import_stalled);
         Ok(Assembly {
             api: Api::new(TITLE, operations),
             reactions: reactions::all(clock),
-            workers: vec![(Box::new(due), Pace::every(boot.settings.due_scan))],
+            workers: vec![
+                (Box::new(due), Pace::every(boot.settings.due_scan)),
+                (Box::new(importer), Pace::every(boot.settings.import_scan)),
+            ],
         })
     }
 }

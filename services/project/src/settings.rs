@@ -11,6 +11,10 @@ pub struct ProjectSettings {
     pub due_soon: Duration,
     /// How often tasks that come due soon are looked for.
     pub due_scan: Duration,
+    /// How often accepted imports are looked for.
+    pub import_scan: Duration,
+    /// When an upload of which nothing more comes is given up.
+    pub import_stalled: Duration,
 }
 
 impl Settings for ProjectSettings {
@@ -27,9 +31,21 @@ impl Settings for ProjectSettings {
             due_soon.zip(due_scan).is_none_or(|(before, every)| before > every),
             "project.due_soon_s must exceed project.due_scan_s, or tasks are announced after they were due",
         );
+        let import_scan = source.millis("project.import_scan_ms");
+        let import_stalled = source.seconds("project.import_stalled_s");
+        source.require(
+            import_scan.is_none_or(|every| every >= Duration::from_millis(10)),
+            "project.import_scan_ms must be at least 10, or the database is asked without pause",
+        );
+        source.require(
+            import_stalled.is_none_or(|after| after >= Duration::from_secs(60)),
+            "project.import_stalled_s must be at least 60, or slow uploads are given up while they arrive",
+        );
         Some(Self {
             due_soon: due_soon?,
             due_scan: due_scan?,
+            import_scan: import_scan?,
+            import_stalled: import_stalled?,
         })
     }
 }

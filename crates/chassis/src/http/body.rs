@@ -8,8 +8,8 @@ use super::{fault, problem::Problem};
 
 /// The body went over its limit.
 #[derive(Debug, thiserror::Error)]
-#[error("the body is larger than its limit")]
-pub(crate) struct OverLimit;
+#[error("the body is larger than its limit of {0} bytes")]
+pub(crate) struct OverLimit(pub(crate) usize);
 
 /// Refuses a body that says it is over `limit` bytes, and cuts off one that turns out to be.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn limit(request: &mut Request, limit: usize) -> Result<(), Problem> 
         // hyper reads no more than a Content-Length says, so this is enough.
         let length = length.to_str().ok().and_then(|text| text.parse::<usize>().ok());
         return if length.is_none_or(|length| length > limit) {
-            Err(fault::too_large())
+            Err(fault::too_large(Some(limit)))
         } else {
             Ok(())
         };
@@ -36,7 +36,7 @@ pub(crate) fn limit(request: &mut Request, limit: usize) -> Result<(), Problem> 
             let chunk = chunk?;
             left = left
                 .checked_sub(chunk.len())
-                .ok_or_else(|| std::io::Error::other(OverLimit))?;
+                .ok_or_else(|| std::io::Error::other(OverLimit(limit)))?;
             Ok::<_, std::io::Error>(chunk)
         });
     request.set_body(Body::from_bytes_stream(counted));

@@ -120,21 +120,28 @@ fn body(error: &poem::Error) -> Option<Problem> {
         )));
     }
     match error.downcast_ref::<ReadBodyError>()? {
-        ReadBodyError::PayloadTooLarge => Some(too_large()),
-        ReadBodyError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<OverLimit>()) => Some(too_large()),
-        ReadBodyError::Io(_) => Some(Problem::malformed("the body ended before it was whole")),
+        ReadBodyError::PayloadTooLarge => Some(too_large(None)),
+        ReadBodyError::Io(error) => Some(unreadable_body(error)),
         ReadBodyError::Utf8(_) => Some(Problem::malformed("the body is not UTF-8")),
         ReadBodyError::BodyHasBeenTaken => None,
     }
 }
 
+/// What became of a body that a handler reads piece by piece: over its limit (413), or broken off (400).
+pub fn unreadable_body(error: &std::io::Error) -> Problem {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
+        Some(OverLimit(limit)) => too_large(Some(*limit)),
+        None => Problem::malformed("the body ended before it was whole"),
+    }
+}
+
 /// 413.
-pub(crate) fn too_large() -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body-too-large",
-        "the body is larger than this service takes; send less at a time",
-    )
+pub(crate) fn too_large(limit: Option<usize>) -> Problem {
+    let detail = match limit {
+        Some(limit) => format!("the body is larger than the {limit} bytes that are taken here; send less at a time"),
+        None => "the body is larger than this service takes; send less at a time".to_owned(),
+    };
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 
 fn unknown(error: poem::Error) -> Problem {
@@ -142,7 +149,7 @@ fn unknown(error: poem::Error) -> Problem {
     if status.is_client_error() {
         let kind = match status {
             StatusCode::NOT_FOUND => return no_such_path(),
-            StatusCode::PAYLOAD_TOO_LARGE => return too_large(),
+            StatusCode::PAYLOAD_TOO_LARGE => return too_large(None),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported-media-type",
             _ => "malformed-request",
         };

@@ -19,4 +19,5 @@ mod stack;
 
 pub use client::ClientAddress;
 pub use deadline::Deadline;
+pub use fault::unreadable_body;
 pub use stack::Stack;

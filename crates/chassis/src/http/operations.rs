@@ -1,5 +1,9 @@
-//! What the OpenAPI document says of a request's operation: the methods that its path has, for `Allow`, and what its
-//! parameters expect, for those who sent something else. A parser's own words are for programmers, and name its types.
+//! What the OpenAPI document says of a request's operation.
+//!
+//! The methods that its path has, for `Allow`. What its parameters expect, for those who sent something else: a parser's own
+//! words are for programmers, and name its types. And whether it takes uploads, files that are larger than any other body and
+//! slower to arrive: an operation that takes `multipart/form-data` has the limit and the time of one, in whichever form the
+//! file comes. The gateway's document holds the operations of all services, so a file comes through there as well.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +18,8 @@ pub(crate) struct Operations {
 struct Path {
     template: String,
     methods: HeaderValue,
+    /// The methods that take uploads, in lower case.
+    uploads: Vec<String>,
     /// By method, in lower case, and name: what a value must be.
     parameters: BTreeMap<(String, String), String>,
 }
@@ -25,6 +31,7 @@ impl Operations {
             Some(Path {
                 template: template.clone(),
                 methods: methods(item)?,
+                uploads: uploads(item),
                 parameters: parameters(item),
             })
         });
@@ -34,6 +41,12 @@ impl Operations {
     /// The methods of `path`; `None` when there is no such path.
     pub(crate) fn methods(&self, path: &str) -> Option<HeaderValue> {
         Some(self.find(path)?.methods.clone())
+    }
+
+    /// Whether `method` on `path` takes uploads.
+    pub(crate) fn takes_upload(&self, method: &Method, path: &str) -> bool {
+        let method = method.as_str().to_lowercase();
+        self.find(path).is_some_and(|path| path.uploads.contains(&method))
     }
 
     /// What the parameter `name` must be: "must be a whole number".
@@ -58,6 +71,14 @@ fn methods(item: &Value) -> Option<HeaderValue> {
     }
     methods.push("OPTIONS".to_owned());
     HeaderValue::from_str(&methods.join(", ")).ok()
+}
+
+fn uploads(item: &Value) -> Vec<String> {
+    let operations = item.as_object().into_iter().flatten();
+    operations
+        .filter(|(_, operation)| !operation["requestBody"]["content"]["multipart/form-data"].is_null())
+        .map(|(method, _)| method.clone())
+        .collect()
 }
 
 fn parameters(item: &Value) -> BTreeMap<(String, String), String> {

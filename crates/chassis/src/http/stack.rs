@@ -108,8 +108,13 @@ impl Stack {
                 .header(header::ALLOW, allow)
                 .finish());
         }
-        let time = deadline::of(&request, self.settings.deadline)?;
-        body::limit(&mut request, self.settings.body_limit)?;
+        let (longest, largest) = if self.operations.takes_upload(request.method(), request.uri().path()) {
+            (self.settings.upload_deadline, self.settings.upload_limit)
+        } else {
+            (self.settings.deadline, self.settings.body_limit)
+        };
+        let time = deadline::of(&request, longest)?;
+        body::limit(&mut request, largest)?;
         request.set_data(ClientAddress::of(&request, &self.settings.trusted_proxies));
         request.set_data(Arc::clone(&self.verifier));
         request.set_data(BodyLimit(self.settings.body_limit));

@@ -36,6 +36,10 @@ pub struct Http {
     pub deadline: Duration,
     /// The largest request body, in bytes.
     pub body_limit: usize,
+    /// The largest uploaded file, in bytes.
+    pub upload_limit: usize,
+    /// How long a request with an upload may take until its answer begins.
+    pub upload_deadline: Duration,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Origins whose pages may call.
@@ -186,6 +190,12 @@ impl Http {
             "http.deadline_ms must be at least 1, or every request fails",
         );
         let body_limit = source.take("http.body_limit_bytes");
+        let upload_limit = source.take("http.upload_limit_bytes");
+        let upload_deadline = source.seconds("http.upload_s");
+        source.require(
+            upload_deadline != Some(Duration::ZERO),
+            "http.upload_s must be at least 1, or every upload fails",
+        );
         let trusted_proxies = source.each_parsed("http.trusted_proxies", "networks like 10.0.0.0/8");
         let cors_origins: Option<Vec<String>> = source.take("http.cors_origins");
         let origins = cors_origins.map(|all| all.iter().filter_map(|text| origin(source, text)).collect());
@@ -204,6 +214,8 @@ impl Http {
             internal_listen: internal_listen?,
             deadline: deadline?,
             body_limit: body_limit?,
+            upload_limit: upload_limit?,
+            upload_deadline: upload_deadline?,
             trusted_proxies: trusted_proxies?,
             cors_origins: origins?,
             max_connections: max_connections?,

@@ -53,8 +53,10 @@ pub struct Comment {
     pub task_id: String,
     /// In which project.
     pub project_id: String,
-    /// Who wrote it.
+    /// Who wrote it, or imported it.
     pub author_id: String,
+    /// Who wrote it where it was imported from, by the name used there; null for a comment written here.
+    pub original_author: Option<String>,
     /// The text.
     pub body: String,
     /// Members whom the text mentions.
@@ -74,6 +76,7 @@ impl Example for Comment {
             task_id: "tsk_01k9xqv4pqe8p9h2zj6w3ndc5r".to_owned(),
             project_id: "prj_01k9xqt0vte0mbgkz9hm4rvw3e".to_owned(),
             author_id: "usr_01k9xqt0vte0mbgkz9hm4rvw3e".to_owned(),
+            original_author: None,
             body: "@ada could you look at this?".to_owned(),
             mentioned_ids: vec!["usr_01k9xqt0vte0mbgkz9hm4rvw3f".to_owned()],
             created_at: "2026-11-13T09:30:00Z".to_owned(),
@@ -90,6 +93,7 @@ impl From<comment::Comment> for Comment {
             task_id: comment.task_id.to_string(),
             project_id: comment.project_id.to_string(),
             author_id: comment.author_id.to_string(),
+            original_author: comment.original_author,
             body: comment.body,
             mentioned_ids: comment.mentioned_ids.iter().map(ToString::to_string).collect(),
             created_at: comment.created_at.to_string(),

@@ -4,6 +4,8 @@ pub mod access;
 pub mod activity;
 pub mod bulk;
 pub mod comment;
+pub mod export;
+pub mod import;
 pub mod invitation;
 pub mod label;
 pub mod member;
@@ -13,6 +15,7 @@ pub mod search;
 pub mod task;
 pub mod task_answer;
 pub mod task_page;
+pub mod upload;
 
 use poem_openapi::Tags;
 
@@ -33,4 +36,6 @@ pub enum Tag {
     Comments,
     /// Finding tasks over all projects.
     Search,
+    /// Tasks from files, and projects as files.
+    Imports,
 }

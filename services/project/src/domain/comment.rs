@@ -32,6 +32,8 @@ pub struct Comment {
     pub project_id: ProjectId,
     /// Who wrote it.
     pub author_id: UserId,
+    /// Who wrote it where it was imported from, when that is somebody else.
+    pub original_author: Option<String>,
     /// The text.
     pub body: String,
     /// Members whom the text mentions.

@@ -3,6 +3,9 @@
 pub mod access;
 pub mod bulk;
 pub mod comment;
+pub mod import;
+pub mod import_plan;
+pub mod import_row;
 pub mod invitation;
 pub mod label;
 pub mod member;

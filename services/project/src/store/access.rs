@@ -7,7 +7,10 @@
 //! not wait for each other), and [`whole_project`] makes changes of the project itself and of its members' roles wait for
 //! each other (`FOR NO KEY UPDATE`). On SQLite there is one writer anyway.
 
-use contracts::{billing::PlanLimits, id::ProjectId};
+use contracts::{
+    billing::PlanLimits,
+    id::{ProjectId, UserId},
+};
 use identity::{Caller, ProjectRole};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement};
 
@@ -29,9 +32,22 @@ pub async fn project(
     id: &str,
     least: ProjectRole,
 ) -> Result<Member, AccessError> {
-    let changes = least > ProjectRole::Viewer;
     let id = id.parse().map_err(|_| AccessError::NotFound)?;
-    let member = find(tx, caller, id, if changes { "FOR KEY SHARE OF p" } else { "" }).await?;
+    of_user(tx, caller.user, id, least).await
+}
+
+/// The same for a user who is not calling: what they have asked for is done later.
+///
+/// # Errors
+/// See [`AccessError`].
+pub async fn of_user(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+    id: ProjectId,
+    least: ProjectRole,
+) -> Result<Member, AccessError> {
+    let changes = least > ProjectRole::Viewer;
+    let member = find(tx, user, id, if changes { "FOR KEY SHARE OF p" } else { "" }).await?;
     member.at_least(least)?;
     if changes {
         member.unarchived()?;
@@ -56,7 +72,7 @@ pub async fn whole_project(
         tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.into()]))
             .await?;
     }
-    let member = find(tx, caller, id, "").await?;
+    let member = find(tx, caller.user, id, "").await?;
     member.at_least(least)?;
     Ok(member)
 }
@@ -97,7 +113,7 @@ pub async fn project_with_room(tx: &database::Tx, caller: &Caller, id: &str) -> 
         [id.into(), caller.user.into()],
     );
     let row = tx.query_one_raw(query).await?.ok_or(AccessError::NotFound)?;
-    let member = member(&row, caller)?;
+    let member = member(&row, caller.user)?;
     member.at_least(ProjectRole::Member)?;
     member.unarchived()?;
     if let (Some(name), Some(allowed)) = (row.try_get("", "plan")?, row.try_get("", "allowed")?) {
@@ -120,7 +136,7 @@ pub async fn project_with_room(tx: &database::Tx, caller: &Caller, id: &str) -> 
     })
 }
 
-async fn find(tx: &impl ConnectionTrait, caller: &Caller, id: ProjectId, lock: &str) -> Result<Member, AccessError> {
+async fn find(tx: &impl ConnectionTrait, user: UserId, id: ProjectId, lock: &str) -> Result<Member, AccessError> {
     let backend = tx.get_database_backend();
     let lock = if backend == DbBackend::Postgres { lock } else { "" };
     let query = Statement::from_sql_and_values(
@@ -130,17 +146,17 @@ async fn find(tx: &impl ConnectionTrait, caller: &Caller, id: ProjectId, lock: &
              FROM projects p JOIN members m ON m.project_id = p.id
              WHERE p.id = $1 AND m.user_id = $2 AND m.removed_at IS NULL {lock}"
         ),
-        [id.into(), caller.user.into()],
+        [id.into(), user.into()],
     );
     let row = tx.query_one_raw(query).await?.ok_or(AccessError::NotFound)?;
-    member(&row, caller)
+    member(&row, user)
 }
 
-fn member(row: &QueryResult, caller: &Caller) -> Result<Member, AccessError> {
+fn member(row: &QueryResult, user: UserId) -> Result<Member, AccessError> {
     let role: String = row.try_get("", "role")?;
     Ok(Member {
         project: project::Model::from_query_result(row, "")?.into(),
         role: super::member::role(&role)?,
-        user: caller.user,
+        user,
     })
 }

@@ -18,8 +18,8 @@ use crate::domain::{
     task::Task,
 };
 
-const COLUMNS: &str =
-    "c.id, c.task_id, c.project_id, c.author_id, c.body, c.mentioned_ids, c.created_at, c.edited_at, c.version";
+const COLUMNS: &str = "c.id, c.task_id, c.project_id, c.author_id, c.body, c.mentioned_ids, c.created_at, c.edited_at, c.version, \
+     c.original_author";
 
 fn comment(row: &QueryResult) -> Result<Comment, DbErr> {
     Ok(Comment {
@@ -32,6 +32,7 @@ fn comment(row: &QueryResult) -> Result<Comment, DbErr> {
         created_at: row.try_get_by_index(6)?,
         edited_at: row.try_get_by_index(7)?,
         version: row.try_get_by_index(8)?,
+        original_author: row.try_get_by_index(9)?,
     })
 }
 
@@ -60,16 +61,16 @@ pub async fn access(tx: &Tx, caller: &Caller, id: &str) -> Result<Reached, Comme
         [id.into(), caller.user.into()],
     );
     let row = tx.query_one_raw(query).await?.ok_or(CommentError::NotFound)?;
-    let role = member::role(&row.try_get_by_index::<String>(10)?)?;
+    let role = member::role(&row.try_get_by_index::<String>(11)?)?;
     if role < ProjectRole::Member {
         return Err(AccessError::Forbidden(ProjectRole::Member).into());
     }
-    if row.try_get_by_index::<Option<Timestamp>>(11)?.is_some() {
+    if row.try_get_by_index::<Option<Timestamp>>(12)?.is_some() {
         return Err(AccessError::Archived.into());
     }
     Ok(Reached {
         comment: comment(&row)?,
-        task_title: row.try_get_by_index(9)?,
+        task_title: row.try_get_by_index(10)?,
         role,
     })
 }
@@ -85,6 +86,7 @@ pub async fn create(tx: &Tx, task: &Task, body: String, author: UserId, now: Tim
         task_id: task.id,
         project_id: task.project_id,
         author_id: author,
+        original_author: None,
         body,
         mentioned_ids: mentioned,
         created_at: now,
@@ -254,7 +256,7 @@ pub async fn list(
     db.query_all_raw(query)
         .await?
         .iter()
-        .map(|row| Ok((comment(row)?, row.try_get_by_index(9)?)))
+        .map(|row| Ok((comment(row)?, row.try_get_by_index(10)?)))
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! Labels of a project, and which tasks have them.
 
+use std::collections::HashSet;
+
 use contracts::{
     Timestamp,
     id::{LabelId, ProjectId, TaskId, UserId},
@@ -142,6 +144,20 @@ async fn by_key(tx: &Tx, project: ProjectId, names: &[LabelName]) -> Result<Vec<
             ))
         })
         .collect()
+}
+
+/// The keys of all labels of a project.
+///
+/// # Errors
+/// The database's.
+pub async fn keys(tx: &Tx, project: ProjectId) -> Result<HashSet<String>, DbErr> {
+    let query = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "SELECT name_key FROM labels WHERE project_id = $1",
+        [project.into()],
+    );
+    let rows = tx.query_all_raw(query).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 /// All labels of a project with the number of tasks that have them, by name.

@@ -1,5 +1,7 @@
 //! Who is in a project. A row stays as a tombstone when its member goes, so that the version rises over their return.
 
+use std::collections::{HashMap, HashSet};
+
 use contracts::{
     Timestamp,
     id::{ProjectId, UserId},
@@ -7,6 +9,7 @@ use contracts::{
 use identity::ProjectRole;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QueryResult, Statement, entity::prelude::*};
 
+use super::json_list;
 use crate::domain::member::Membership;
 
 /// A row of `members`.
@@ -95,6 +98,37 @@ pub async fn members_by_handle_or_email(
         .await?
         .iter()
         .map(|row| row.try_get("", "user_id"))
+        .collect()
+}
+
+/// The members of the project whom `names`, in lower case, name by handle, address or id; each under that name.
+///
+/// # Errors
+/// The database's.
+pub async fn by_names(
+    tx: &impl ConnectionTrait,
+    project: ProjectId,
+    names: &HashSet<String>,
+) -> Result<HashMap<String, UserId>, DbErr> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = tx.get_database_backend();
+    let list = json_list::table(backend, "$2");
+    let names: Vec<&String> = names.iter().collect();
+    let query = Statement::from_sql_and_values(
+        backend,
+        format!(
+            "SELECT n.value, m.user_id FROM {list} n JOIN users u ON n.value IN (u.handle_key, u.email_key)
+             JOIN members m ON m.user_id = u.id WHERE m.project_id = $1 AND m.removed_at IS NULL
+             UNION SELECT n.value, m.user_id FROM {list} n JOIN members m ON m.user_id = n.value
+             WHERE m.project_id = $1 AND m.removed_at IS NULL"
+        ),
+        [project.into(), json_list::value(&names).into()],
+    );
+    let rows = tx.query_all_raw(query).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
         .collect()
 }
 

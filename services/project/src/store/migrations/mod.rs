@@ -3,6 +3,7 @@
 mod m1001_projects;
 mod m2001_tasks;
 mod m4001_quotas;
+mod m3001_imports;
 
 use database::MigrationTrait;
 
@@ -12,5 +13,6 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m1001_projects::CreateProjects),
         Box::new(m2001_tasks::CreateTasks),
         Box::new(m4001_quotas::CreateQuotas),
+        Box::new(m3001_imports::CreateImports),
     ]
 }
