@@ -2,8 +2,8 @@
 
 mod m1001_projects;
 mod m2001_tasks;
-mod m4001_quotas;
 mod m3001_imports;
+mod m4001_quotas;
 
 use database::MigrationTrait;
 
@@ -12,7 +12,7 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m1001_projects::CreateProjects),
         Box::new(m2001_tasks::CreateTasks),
-        Box::new(m4001_quotas::CreateQuotas),
         Box::new(m3001_imports::CreateImports),
+        Box::new(m4001_quotas::CreateQuotas),
     ]
 }
