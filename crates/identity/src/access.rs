@@ -206,8 +206,8 @@ const fn op(method: &'static str, path: &'static str, access: Access) -> Operati
 
 use Access::{Public, Session, User};
 use Scope::{
-    AnalyticsRead, BillingRead, BillingWrite, NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite, ProjectsRead,
-    ProjectsWrite, TasksRead, TasksWrite,
+    AnalyticsRead, BillingRead, BillingWrite, NotificationsRead, NotificationsWrite, ProfileRead, ProfileWrite,
+    ProjectsRead, ProjectsWrite, TasksRead, TasksWrite,
 };
 
 /// Every operation of every service.

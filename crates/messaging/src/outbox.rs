@@ -5,7 +5,9 @@
 
 use contracts::{Event, EventId, Timestamp};
 use database::{Db, Tx};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement, Value, entity::prelude::*};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement, Value, entity::prelude::*,
+};
 
 use crate::trace::TraceContext;
 
@@ -118,7 +120,9 @@ pub(crate) async fn insert(
 async fn insert_rows(tx: &Tx, rows: Vec<[Value; COLUMNS]>) -> Result<(), DbErr> {
     let places: Vec<String> = (0..rows.len())
         .map(|row| {
-            let row: Vec<String> = (1..=COLUMNS).map(|column| format!("${}", row * COLUMNS + column)).collect();
+            let row: Vec<String> = (1..=COLUMNS)
+                .map(|column| format!("${}", row * COLUMNS + column))
+                .collect();
             format!("({})", row.join(", "))
         })
         .collect();

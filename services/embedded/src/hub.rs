@@ -7,8 +7,8 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
 use analytics::Analytics;
+use anyhow::{Context, bail};
 use auth::Auth;
 use billing::Billing;
 use chassis::{Process, Service};

@@ -153,8 +153,7 @@ master_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""; // pragma: allow
 
     #[test]
     fn every_mistake_is_told() {
-        let (_, mistakes) =
-            parse("[notification]\nkeep_read_days = 0\nkeep_unread_days = \"long\"");
+        let (_, mistakes) = parse("[notification]\nkeep_read_days = 0\nkeep_unread_days = \"long\"");
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");
         let (_, mistakes) = parse("[notification]\nkeep_read_days = 30\nkeep_unread_days = 7");
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");

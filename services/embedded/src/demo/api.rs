@@ -46,17 +46,16 @@ impl Api {
 
     /// Whether the hub with this internal port is ready.
     pub(super) async fn is_ready(&self, internal: u16) -> bool {
-        let ready = self.client.get(format!("http://127.0.0.1:{internal}/readyz")).send().await;
+        let ready = self
+            .client
+            .get(format!("http://127.0.0.1:{internal}/readyz"))
+            .send()
+            .await;
         ready.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
 
     /// Waits as long as a rate limit asks for.
-    async fn call(
-        &self,
-        path: &str,
-        token: &str,
-        request: impl Fn(Url) -> RequestBuilder,
-    ) -> anyhow::Result<Value> {
+    async fn call(&self, path: &str, token: &str, request: impl Fn(Url) -> RequestBuilder) -> anyhow::Result<Value> {
         for _ in 0..100 {
             let mut request = request(self.base.join(path)?);
             if !token.is_empty() {

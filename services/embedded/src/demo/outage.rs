@@ -39,7 +39,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     step(2, "Ada orders the team plan for three people all the same.")?;
     let first = order(&hub.api, &token, "team", 3, "first").await?;
     let again = order(&hub.api, &token, "team", 3, "first").await?;
-    ensure!(first == again, "the same Idempotency-Key made a second order: {first}, {again}");
+    ensure!(
+        first == again,
+        "the same Idempotency-Key made a second order: {first}, {again}"
+    );
     say("The same request again, with the same Idempotency-Key: the same order.")?;
     status(&hub.api, &token, &first).await?;
 
@@ -64,7 +67,9 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     step(6, "Every event since the beginning is published once more.")?;
     kill(running).await?;
     for service in ["gateway", "auth", "billing"] {
-        say(hub.operate(&[service, "events", "republish", "--since", "2000-01-01T00:00:00Z"]).await?)?;
+        say(hub
+            .operate(&[service, "events", "republish", "--since", "2000-01-01T00:00:00Z"])
+            .await?)?;
     }
     let running = hub.start(&[]).await?;
     // An order that comes after all those events is completed after them: then they have been looked at.
@@ -99,7 +104,12 @@ impl Hub {
         command
             .arg("--data")
             .arg(&self.data)
-            .args(["--port", &self.port.to_string(), "--internal-port", &self.internal.to_string()])
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--internal-port",
+                &self.internal.to_string(),
+            ])
             .kill_on_drop(true);
         Ok(command)
     }
@@ -189,7 +199,10 @@ async fn completed(api: &Api, token: &str, order: &str) -> anyhow::Result<()> {
             Some("failed") => bail!("the order failed: {now}"),
             _ => {}
         }
-        ensure!(begun.elapsed() < PATIENCE, "the order is not completed after {PATIENCE:?}: {now}");
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "the order is not completed after {PATIENCE:?}: {now}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
