@@ -187,6 +187,7 @@ impl Session {
             match error {
                 BatchError::Elsewhere => Ok(Turn::Over),
                 BatchError::Access(error) => self.finish(Some(error.to_string())).await,
+                BatchError::Quota(exceeded) => self.finish(Some(exceeded.to_string())).await,
                 BatchError::Store(error) => {
                     self.attempts += 1;
                     if self.attempts >= ATTEMPTS && !database::is_transient(&error) {
@@ -222,6 +223,8 @@ impl Session {
                 .await;
             match finished {
                 Ok(()) | Err(BatchError::Elsewhere) => Ok(Turn::Over),
+                // There is no room for the project of a file without rows.
+                Err(BatchError::Quota(exceeded)) => self.finish(Some(exceeded.to_string())).await,
                 Err(error) => Err(error.into()),
             }
         })

@@ -13,7 +13,8 @@ use sea_orm::{ConnectionTrait, DbErr, Statement};
 use serde_json::json;
 
 use super::{
-    access, activity::record_activity, import, import_line, json_list, label, member, project, rows, task_batch, user,
+    access, activity::record_activity, import, import_line, json_list, label, member, project, quota, rows, task_batch,
+    user,
 };
 use crate::domain::{
     access::AccessError,
@@ -22,7 +23,8 @@ use crate::domain::{
     import_row::Outcome,
     label::{LabelName, PER_PROJECT, colour},
     member::Membership,
-    project::ProjectDraft,
+    project::{ProjectDraft, ProjectError},
+    quota::{Exceeded, Meter, QuotaError},
     task::TaskError,
 };
 
@@ -41,6 +43,9 @@ pub enum BatchError {
     /// Its owner may not do it any more, or the project is gone: the import has to be given up.
     #[error(transparent)]
     Access(AccessError),
+    /// The account's plan allows no more: the import has to be given up, and can be sent again under a larger plan.
+    #[error(transparent)]
+    Quota(Exceeded),
     /// Another replica got on with it, or it is gone.
     #[error("the import is not where it was")]
     Elsewhere,
@@ -54,6 +59,26 @@ impl From<AccessError> for BatchError {
         match error {
             AccessError::Store(error) => Self::Store(error),
             other => Self::Access(other),
+        }
+    }
+}
+
+impl From<QuotaError> for BatchError {
+    fn from(error: QuotaError) -> Self {
+        match error {
+            QuotaError::Store(error) => Self::Store(error),
+            QuotaError::Exceeded(exceeded) => Self::Quota(exceeded),
+        }
+    }
+}
+
+impl From<ProjectError> for BatchError {
+    fn from(error: ProjectError) -> Self {
+        match error {
+            ProjectError::Store(error) => Self::Store(error),
+            ProjectError::Access(error) => error.into(),
+            ProjectError::Quota(error) => error.into(),
+            other => Self::Store(DbErr::Custom(other.to_string())),
         }
     }
 }
@@ -102,11 +127,14 @@ pub async fn carry_out(
 ) -> Result<(), BatchError> {
     let before = import.rows_read;
     let names = names_of(tx, import.user_id).await?;
-    if let Some(project) = import.project_id {
-        access::of_user(tx, import.user_id, project, ProjectRole::Member).await?;
-    } else if import.project_name.is_none() {
-        return Err(BatchError::Access(AccessError::NotFound));
-    }
+    let account = match import.project_id {
+        Some(project) => {
+            let member = access::of_user(tx, import.user_id, project, ProjectRole::Member).await?;
+            member.project.created_by
+        }
+        None if import.project_name.is_some() => import.user_id,
+        None => return Err(BatchError::Access(AccessError::NotFound)),
+    };
     let mut known = known(tx, import, &candidates, &names).await?;
     if import.dry_run {
         known.labels.extend(extra.iter().cloned());
@@ -117,9 +145,12 @@ pub async fn carry_out(
     }
     import.count(planned.iter().map(|planned| planned.outcome));
     import.updated_at = now;
-    let creates = planned.iter().any(|planned| planned.outcome == Outcome::Created);
+    let creates = planned
+        .iter()
+        .filter(|planned| planned.outcome == Outcome::Created)
+        .count();
     let mut tasks: Vec<Option<TaskId>> = vec![None; planned.len()];
-    if creates && !import.dry_run {
+    if creates > 0 && !import.dry_run {
         let project = match import.project_id {
             Some(project) => project,
             None => make_project(tx, import, about, now).await?,
@@ -127,6 +158,7 @@ pub async fn carry_out(
         if before == 0 {
             make_labels(tx, project, about, now).await?;
         }
+        quota::room(tx, account, Meter::Tasks, creates as u64).await?;
         tasks = create(tx, import, project, &mut planned, &names, now).await?;
     }
     let lines: Vec<(Planned, Option<TaskId>)> = planned.into_iter().zip(tasks).collect();
