@@ -1,6 +1,6 @@
 //! `GET /v1/home`: what a client shows first, in one answer.
 
-use chassis::{Clock, http::json::Json};
+use chassis::{Clock, Problem, http::json::Json};
 use identity::Bearer;
 use poem::{
     Request,
@@ -73,7 +73,7 @@ impl HomeApi {
     ///
     /// The parts are asked for at the same time and each has a short deadline. The answer is 200 also when services are down.
     #[oai(path = "/v1/home", method = "get", operation_id = "getHome", tag = "Tag::Overview")]
-    async fn home(&self, request: &Request, Bearer(_caller): Bearer) -> Json<Home> {
+    async fn home(&self, request: &Request, Bearer(_caller): Bearer) -> Result<Json<Home>, Problem> {
         let due_before = self.clock.now() + self.settings.due;
         let tasks = format!("/v1/me/tasks?due_before={}&limit=50", due_before);
         let (me, projects, unread, tasks) = tokio::join!(
@@ -101,14 +101,14 @@ impl HomeApi {
         let projects = place("projects", projects, Some("items"));
         let unread_count = place("unread_count", unread, Some("unread_count")).and_then(|count| count.as_u64());
         let tasks_due = place("tasks_due", tasks, Some("items"));
-        Json(Home {
+        Ok(Json(Home {
             me,
             projects,
             unread_count,
             tasks_due,
             degraded,
             withheld,
-        })
+        }))
     }
 }
 
