@@ -12,6 +12,7 @@ pub mod member;
 pub mod migrations;
 pub mod project;
 pub mod quota;
+pub mod room;
 pub mod search;
 pub mod task;
 pub mod task_order;
