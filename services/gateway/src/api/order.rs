@@ -32,7 +32,7 @@ use crate::{
     domain::order::{self, OrderDraft, OrderError, State, on_sale},
     edge::{
         inquiry::{self, InquiryError},
-        proxy::failed,
+        proxy::unanswered,
         upstream::Upstream,
     },
     store,
@@ -314,7 +314,7 @@ impl OrderApi {
         request: &Request,
         Bearer(caller): Bearer,
         id: Path<String>,
-    ) -> poem::Result<Told<AcceptedOrder>> {
+    ) -> Result<Told<AcceptedOrder>, Problem> {
         let id: OrderId = id.0.parse().map_err(|_| not_found())?;
         let asked = self.ask(request, &format!("/v1/orders/{id}")).await;
         let unknown = match &asked {
@@ -333,9 +333,9 @@ impl OrderApi {
         match (order, asked) {
             (Some(order), _) if unknown => Ok(Told::here(AcceptedOrder::of(order, Some(WAITING)))),
             (Some(order), _) => Ok(Told::here(AcceptedOrder::without_billing(order))),
-            (None, Ok(_)) if unknown => Err(not_found().into()),
+            (None, Ok(_)) if unknown => Err(not_found()),
             (None, Ok(answer)) => Ok(Told::by_billing(answer)),
-            (None, Err(error)) => Err(unanswered(error)),
+            (None, Err(error)) => Err(unread(&error)),
         }
     }
 
@@ -354,7 +354,7 @@ impl OrderApi {
         limit: Query<Option<u64>>,
         /// `next_cursor` of the page before.
         cursor: Query<Option<String>>,
-    ) -> poem::Result<Told<AcceptedOrders>> {
+    ) -> Result<Told<AcceptedOrders>, Problem> {
         let limit = page::limit(limit.0)?;
         let first = cursor.0.is_none();
         let position = match cursor.0 {
@@ -364,10 +364,10 @@ impl OrderApi {
         let asked = self.ask(request, &format!("/v1/orders?limit={limit}{position}")).await;
         match asked {
             Ok(answer) if answer.status() == http::StatusCode::OK && first => {
-                Ok(self.with_waiting(caller.user, answer).await?)
+                self.with_waiting(caller.user, answer).await
             }
             Ok(answer) if !first || !answer.status().is_server_error() => Ok(Told::by_billing(answer)),
-            Err(error) if !first => Err(unanswered(error)),
+            Err(error) if !first => Err(unread(&error)),
             Ok(_) | Err(_) => {
                 let orders = store::order::of_user(self.db.read(), caller.user, false)
                     .await
@@ -469,16 +469,14 @@ fn plain(cursor: String) -> Result<String, Problem> {
     )
 }
 
-fn unanswered(error: InquiryError) -> poem::Error {
+fn unread(error: &InquiryError) -> Problem {
     match error {
-        InquiryError::Call(error) => failed(error),
-        InquiryError::Loop(_) => {
-            Problem::new(http::StatusCode::LOOP_DETECTED, "loop-detected", error.to_string()).into()
-        }
+        InquiryError::Call(error) => unanswered(error),
+        InquiryError::Loop(_) => Problem::new(http::StatusCode::LOOP_DETECTED, "loop-detected", error.to_string()),
         InquiryError::Unreadable { upstream, .. } => {
             let detail = format!("the answer of {upstream} cannot be read; try again in a moment");
             let problem = Problem::new(http::StatusCode::BAD_GATEWAY, "upstream-unreachable", detail);
-            problem.with_retry_after(Duration::from_secs(1)).into()
+            problem.with_retry_after(Duration::from_secs(1))
         }
     }
 }

@@ -294,11 +294,20 @@ fn answer(response: poem::http::Response<Streamed>) -> Response {
 }
 
 /// What the client is told when there is no answer.
-pub fn failed(error: CallError) -> poem::Error {
-    let told = match &error {
+fn failed(error: CallError) -> poem::Error {
+    match error {
+        // The chassis knows a body over its limit from one that broke off.
+        CallError::Body { source, .. } => ReadBodyError::Io(source).into(),
+        error => unanswered(&error).into(),
+    }
+}
+
+/// The same as a problem.
+pub fn unanswered(error: &CallError) -> Problem {
+    let told = match error {
         CallError::Open { upstream, wait } => {
             let detail = format!("{upstream} does not work at the moment and is left alone for a while");
-            return Problem::unavailable("upstream-unavailable", detail, *wait).into();
+            return Problem::unavailable("upstream-unavailable", detail, *wait);
         }
         CallError::Lost { upstream, .. } => {
             let detail = format!("{upstream} cannot be reached, or broke off; a change may or may not have been made");
@@ -312,14 +321,8 @@ pub fn failed(error: CallError) -> poem::Error {
             );
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "upstream-timeout", detail)
         }
-        CallError::Body { .. } => {
-            let CallError::Body { source, .. } = error else {
-                unreachable!("matched above")
-            };
-            // The chassis knows a body over its limit from one that broke off.
-            return ReadBodyError::Io(source).into();
-        }
+        CallError::Body { .. } => Problem::malformed("the body broke off before it was whole"),
     };
-    tracing::warn!(error = %chassis::worker::chain(&error), "a call failed");
-    told.into()
+    tracing::warn!(error = %chassis::worker::chain(error), "a call failed");
+    told
 }

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chassis::Clock;
+use chassis::{Clock, Service as _};
 use contracts::{
     Event, Timestamp,
     billing::{OrderCompleted, OrderFailed, PlanLimits, PlanPublished, SeatPrice},
     gateway::OrderRequested,
     id::{OrderId, SubscriptionId, UserId},
 };
-use gateway::{edge::order_pruner::OrderPruner, store::order};
+use gateway::{Gateway, edge::order_pruner::OrderPruner, store::order};
 use identity::Scope;
 use messaging::{outbox, worker::Worker};
 use poem::{Request, Response, http::StatusCode};
@@ -118,6 +118,11 @@ fn ids(answer: &Answer) -> Vec<String> {
         .iter()
         .map(|item| item["id"].as_str().unwrap().to_owned())
         .collect()
+}
+
+#[test]
+fn ordering_is_documented_and_guarded_like_everything_else() {
+    testkit::openapi::check(&Gateway::document());
 }
 
 #[tokio::test]
@@ -337,7 +342,7 @@ async fn an_order_stands_in_the_list_once_also_when_billing_has_taken_it_up() {
         assert_eq!(list.json()["items"][0]["status"], "accepted");
         assert_eq!(list.json()["items"][1]["status"], "charging");
         let rest = edge.get(&ada, "/v1/orders?limit=2&cursor=next").await;
-        assert_eq!(ids(&rest), [first.clone()]);
+        assert_eq!(ids(&rest), [first.as_str()]);
     }
 }
 

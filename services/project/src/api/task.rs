@@ -27,7 +27,7 @@ use crate::{
         task::{self, Destination, TaskError},
         task_change::{Change, Wish},
     },
-    store::{self, access},
+    store,
 };
 
 /// A task to be made.
@@ -238,7 +238,7 @@ impl TaskApi {
                 {
                     return Ok(earlier);
                 }
-                let room = access::project_with_room(tx, &caller, &id.0).await?;
+                let room = store::room::for_task(tx, &caller, &id.0).await?;
                 let answer = Task::from(store::task::create(tx, &room, change, now).await?);
                 if let Some(key) = &key {
                     key.record(tx, &answer).await?;

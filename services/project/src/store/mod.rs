@@ -16,6 +16,7 @@ pub mod member;
 pub mod migrations;
 pub mod project;
 pub mod quota;
+pub mod room;
 mod rows;
 pub mod search;
 pub mod task;

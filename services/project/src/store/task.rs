@@ -17,7 +17,7 @@ use messaging::append;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 use serde_json::json;
 
-use super::{access::Room, activity::record_activity, json_list, label, member, task_order};
+use super::{activity::record_activity, json_list, label, member, room::Room, task_order};
 use crate::domain::{
     access::AccessError,
     position::Position,
