@@ -30,15 +30,3 @@ mod tests {
         assert!(differences.is_empty(), "{}", differences.join("\n"));
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_contracts_name_this_service_as_a_consumer_of_exactly_what_it_reacts_to() {
-        let reactions = all(&Clock::system());
-        let differences = contracts::consumers::differences("project", |event_type| reactions.handles(event_type));
-        assert!(differences.is_empty(), "{}", differences.join("\n"));
-    }
-}
