@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Each service's document. `SERVICE openapi > docs/openapi/SERVICE.json` renews one; each service has a test that fails
 /// when its own is stale.
-const DOCUMENTS: [(&str, &str); 4] = [
+const DOCUMENTS: [(&str, &str); 5] = [
     ("auth", include_str!("../../../../docs/openapi/auth.json")),
     ("project", include_str!("../../../../docs/openapi/project.json")),
     (
@@ -12,6 +12,7 @@ const DOCUMENTS: [(&str, &str); 4] = [
         include_str!("../../../../docs/openapi/notification.json"),
     ),
     ("billing", include_str!("../../../../docs/openapi/billing.json")),
+    ("analytics", include_str!("../../../../docs/openapi/analytics.json")),
 ];
 
 /// The documents, read.
