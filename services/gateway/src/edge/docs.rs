@@ -69,9 +69,11 @@ fn front(document: &mut Value, service: &str, merged: &mut Value) {
             continue;
         };
         for method in METHODS {
+            // Pointers, since an index would make what is not there.
             let content = "/responses/200/content/application~1json/schema";
             let theirs = item.get(method).and_then(|operation| operation.pointer(content));
-            let ours = merged["paths"][path][method].pointer_mut(content);
+            let ours = format!("/paths/{}/{method}{content}", path.replace('/', "~1"));
+            let ours = merged.pointer_mut(&ours);
             if let (Some(theirs), Some(ours)) = (theirs, ours) {
                 *ours = serde_json::json!({"anyOf": [theirs, ours.take()]});
             }
