@@ -249,10 +249,6 @@ mod tests {
         let (lines, pages) = (entries(&sheet).len(), pages(entries(&sheet)));
         assert!(pages.len() >= 3, "{} pages", pages.len());
         assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), lines, "no line is lost");
-        std::fs::write(
-            draw(&font(), &sheet, SerializeSettings::default()).unwrap(),
-        )
-        .unwrap();
         assert!(draw(&font(), &sheet, plain()).is_ok());
     }
 
