@@ -8,6 +8,7 @@ pub mod api;
 pub mod documents;
 pub mod domain;
 pub mod flow;
+pub mod metrics;
 pub mod providers;
 pub mod reactions;
 pub mod settings;
@@ -25,6 +26,7 @@ use database::MigrationTrait;
 
 use crate::{
     documents::Documents,
+    metrics::Metrics,
     providers::Providers,
     settings::BillingSettings,
     state::State,
@@ -72,6 +74,7 @@ impl Service for Billing {
             clock: boot.clock.clone(),
             providers: Providers::new(&settings)?,
             documents: Documents::new(settings.pdf_font.clone())?,
+            metrics: Metrics::new(&mut boot.metrics),
             settings,
         });
         let workers: Vec<(Box<dyn Worker>, Pace)> = vec![

@@ -32,6 +32,13 @@ impl Provider {
             Provider::Stripe => "stripe",
         }
     }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Provider::Sandbox, Provider::Manual, Provider::Stripe]
+            .into_iter()
+            .find(|provider| provider.name() == name)
+    }
 }
 
 /// `billing.stripe`

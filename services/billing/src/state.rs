@@ -3,7 +3,7 @@
 use chassis::Clock;
 use database::Db;
 
-use crate::{documents::Documents, providers::Providers, settings::BillingSettings};
+use crate::{documents::Documents, metrics::Metrics, providers::Providers, settings::BillingSettings};
 
 /// What handlers, reactions and workers share.
 pub struct State {
@@ -17,4 +17,6 @@ pub struct State {
     pub providers: Providers,
     /// Draws invoices.
     pub documents: Documents,
+    /// Counts what became of payments.
+    pub metrics: Metrics,
 }

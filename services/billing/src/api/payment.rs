@@ -1,6 +1,6 @@
 //! What the caller pays with, and what Stripe tells us.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chassis::{
     FieldError, Problem,
@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Tag;
 use crate::{
-    domain::payment::PaymentError,
+    domain::payment::{PaymentError, Unknown},
     flow,
     providers::webhook::{self, SignatureError},
+    settings::Provider,
     state::State,
     store,
 };
@@ -249,19 +250,53 @@ impl PaymentApi {
             Err(error) => return Err(Problem::malformed(format!("this is no event of Stripe's: {error}"))),
         };
         if event.kind.starts_with("payment_intent.") {
-            let reference = event.data.object.id;
-            let found = state
-                .db
-                .write(async |tx| store::payment::look_now(tx, "stripe", &reference, now).await)
-                .await
-                .map_err(PaymentError::from)?;
-            tracing::info!(event = %event.id, kind = %event.kind, found, "a webhook of Stripe's");
+            self.look(&event.data.object.id).await?;
+            tracing::info!(event = %event.id, kind = %event.kind, "a webhook of Stripe's");
         }
         Ok(NoContent)
     }
 }
 
 impl PaymentApi {
+    /// Something may have become of the payment that Stripe knows by `reference`.
+    async fn look(&self, reference: &str) -> Result<(), Problem> {
+        const STRIPE: &str = Provider::Stripe.name();
+        let (state, now) = (&self.state, self.state.clock.now());
+        // What PostgreSQL cannot store is no reference of ours.
+        let plain = reference.bytes().all(|byte| byte.is_ascii_graphic());
+        let found = match plain {
+            true => store::payment::referred_to(state.db.read(), STRIPE, reference).await,
+            false => Ok(None),
+        };
+        let Some(payment) = found.map_err(PaymentError::from)? else {
+            return Ok(());
+        };
+        let over = !payment.read_state().map_err(PaymentError::from)?.is_open();
+        // A payer may still have confirmed what was given up here. The cashier is done with it, so it is asked for now.
+        let answer = match state.providers.named(STRIPE) {
+            Some(stripe) if over => Some(stripe.look(reference).await),
+            _ => None,
+        };
+        let id = payment.id;
+        let recorded = state.db.write(async |tx| match &answer {
+            Some(Err(Unknown(_))) => Ok::<_, PaymentError>(false),
+            Some(answer) => {
+                flow::payment::record(state, tx, id, answer.clone(), now).await?;
+                Ok(true)
+            }
+            None => {
+                store::payment::look_now(tx, id, now).await?;
+                Ok(true)
+            }
+        });
+        if recorded.await? {
+            return Ok(());
+        }
+        // Stripe sends it again for days.
+        let detail = "Stripe does not say what became of the payment; send this again later";
+        Err(Problem::unavailable("payment-unknown", detail, Duration::from_secs(60)))
+    }
+
     fn method(&self, token: Option<String>) -> PaymentMethod {
         PaymentMethod {
             provider: self.state.settings.provider.name().to_owned(),

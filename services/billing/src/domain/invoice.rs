@@ -213,8 +213,29 @@ impl Kind {
 pub struct Creditable {
     /// Which.
     pub id: InvoiceId,
-    /// What of its total is not taken back yet, in minor units.
+    /// Without tax, in minor units.
+    pub net: i64,
+    /// With tax.
+    pub total: i64,
+    /// What of its total is not taken back yet.
     pub left: i64,
+}
+
+impl Creditable {
+    /// What of `net` this invoice can give back: without tax, and with the tax that was paid then, whatever it is today.
+    pub fn part(&self, net: i64) -> (i64, i64) {
+        let share = |amount: i64, of: i64, whole: i64| {
+            let exact = i128::from(amount) * i128::from(of) / i128::from(whole.max(1));
+            // Not more than `of`, as `amount` is at most `whole`.
+            i64::try_from(exact).unwrap_or_default()
+        };
+        let most = share(self.left, self.net, self.total);
+        if net >= most {
+            (most, self.left)
+        } else {
+            (net, share(net, self.total, self.net).min(self.left))
+        }
+    }
 }
 
 /// Why an invoice is not shown or changed.
@@ -290,6 +311,18 @@ mod tests {
             prop_assert_eq!(totals.lines.iter().map(|line| line.tax_minor).sum::<i64>(), totals.tax);
             prop_assert_eq!(totals.lines.iter().map(|line| line.total_minor).sum::<i64>(), totals.total);
             prop_assert_eq!(totals.net + totals.tax, totals.total);
+        }
+
+        #[test]
+        fn what_an_invoice_gives_back_is_never_more_than_was_paid_and_not_taken_back_yet(
+            net in 1_i64..=1_000_000, rate in 0_u32..=5_000, taken in 0_i64..=1_000_000, wanted in 0_i64..=2_000_000,
+        ) {
+            let total = net + money::tax(&[net], rate).1;
+            let left = (total - taken).max(1);
+            let creditable = Creditable { id: InvoiceId::new(), net, total, left };
+            let (part, gross) = creditable.part(wanted);
+            prop_assert!(part <= wanted && part <= net && gross <= left && gross >= part);
+            prop_assert!(wanted < net || gross == left, "all that is wanted is all that is left");
         }
 
         #[test]

@@ -155,7 +155,8 @@ pub async fn credit(
     Ok(note)
 }
 
-/// Gives `total` of what an account paid back to its credit, from its newest invoices on; never more than it paid.
+/// Gives `net` of what an account paid back to its credit, from its newest invoices on, with the tax that was paid on it;
+/// never more than it paid.
 ///
 /// # Errors
 /// The database's.
@@ -164,21 +165,24 @@ pub async fn give_back(
     tx: &Tx,
     user: UserId,
     currency: Currency,
-    total: i64,
+    net: i64,
     reason: &str,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let mut left = total;
+    let mut left = net;
     for creditable in store::invoice::creditable(tx, user, currency).await? {
-        let part = left.min(creditable.left);
+        let (part, total) = creditable.part(left);
         if part == 0 {
-            break;
+            continue;
         }
         let invoice = store::invoice::find(tx, creditable.id).await?;
         let invoice = invoice.ok_or_else(|| DbErr::RecordNotFound(format!("invoice {}", creditable.id)))?;
-        credit(state, tx, &invoice, part, reason, None, now).await?;
-        store::account::add_credit(tx, user, currency, part).await?;
+        credit(state, tx, &invoice, total, reason, None, now).await?;
+        store::account::add_credit(tx, user, currency, total).await?;
         left -= part;
+        if left == 0 {
+            break;
+        }
     }
     Ok(())
 }

@@ -142,10 +142,10 @@ async fn switch(
         fail(tx, order, &too_large(), now).await?;
         return Ok(Progress::Over);
     };
-    let (total, currency) = (totals.total, terms.currency);
-    store::order::step(tx, order.id, Step::Priced, &currency.show(total), now).await?;
+    let (net, currency) = (totals.net, terms.currency);
+    store::order::step(tx, order.id, Step::Priced, &currency.show(totals.total), now).await?;
     let mut invoiced = None;
-    if total > 0 {
+    if net > 0 {
         let draft = Draft {
             purpose: Purpose::Order,
             currency,
@@ -162,9 +162,9 @@ async fn switch(
             return Ok(Progress::Waits);
         }
         invoiced = Some(invoice.id);
-    } else if total < 0 {
+    } else if net < 0 {
         let reason = items.first().map_or("Unused time", |item| &item.text);
-        invoice::give_back(state, tx, order.user_id, currency, -total, reason, now).await?;
+        invoice::give_back(state, tx, order.user_id, currency, -net, reason, now).await?;
     }
     carry_out(state, tx, order, subscription, &terms, invoiced, now).await?;
     Ok(Progress::Over)

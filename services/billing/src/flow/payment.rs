@@ -164,9 +164,11 @@ async fn wait(
     action: Option<String>,
     now: Timestamp,
 ) -> Result<(), DbErr> {
+    // One that shall be called off is, as soon as the provider has it. Was that what it just refused, it is asked again later.
+    let call_off_now = payment.cancel_requested && payment.read_state()? != Payment::Waiting;
     let progress = Progress {
         state: Payment::Waiting,
-        next_at: if payment.cancel_requested { now } else { next_at },
+        next_at: if call_off_now { now } else { next_at },
         deadline,
         reference: Some(reference),
         action,

@@ -75,11 +75,11 @@ impl Providers {
 
     /// The one of this name; `None` when it is not set up any more.
     pub fn named(&self, name: &str) -> Option<&dyn PaymentProvider> {
-        match name {
-            "sandbox" => Some(&self.sandbox),
-            "manual" => Some(&self.manual),
-            "stripe" => self.stripe.as_ref().map(|stripe| stripe as &dyn PaymentProvider),
-            _ => None,
+        match (Provider::named(name)?, &self.stripe) {
+            (Provider::Sandbox, _) => Some(&self.sandbox),
+            (Provider::Manual, _) => Some(&self.manual),
+            (Provider::Stripe, Some(stripe)) => Some(stripe),
+            (Provider::Stripe, None) => None,
         }
     }
 }

@@ -45,7 +45,6 @@ struct Failure {
     kind: Option<String>,
     code: Option<String>,
     message: Option<String>,
-    payment_intent: Option<Box<Intent>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -258,11 +257,8 @@ impl PaymentProvider for Stripe {
             .header("Idempotency-Key", format!("cancel-{reference}"));
         match self.ask::<Intent>(request).await {
             Ok(intent) => Ok(outcome(intent)?.into()),
-            // It went on meanwhile: the answer says how far.
-            Err(Trouble::Refused(Failure {
-                payment_intent: Some(intent),
-                ..
-            })) => Ok(outcome(*intent)?.into()),
+            // It went on meanwhile. How far is asked for: a repeated request gets the answer of the first.
+            Err(Trouble::Refused(_)) => self.look(reference).await,
             Err(trouble) => Err(trouble.into()),
         }
     }

@@ -245,7 +245,7 @@ pub async fn list(
 /// # Errors
 /// The database's.
 pub async fn creditable(tx: &Tx, user: UserId, currency: Currency) -> Result<Vec<Creditable>, DbErr> {
-    let sql = "SELECT i.id, i.total_minor - s.credited_minor AS credit_left
+    let sql = "SELECT i.id, i.net_minor, i.total_minor, i.total_minor - s.credited_minor AS credit_left
                FROM invoices i JOIN invoice_states s ON s.invoice_id = i.id
                WHERE i.user_id = $1 AND i.currency = $2 AND s.state = 'paid' AND i.total_minor > s.credited_minor
                ORDER BY i.id DESC";
@@ -255,6 +255,8 @@ pub async fn creditable(tx: &Tx, user: UserId, currency: Currency) -> Result<Vec
         .map(|row| {
             Ok(Creditable {
                 id: row.try_get("", "id")?,
+                net: row.try_get("", "net_minor")?,
+                total: row.try_get("", "total_minor")?,
                 left: row.try_get("", "credit_left")?,
             })
         })

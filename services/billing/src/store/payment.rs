@@ -224,7 +224,7 @@ pub async fn call_off(tx: &Tx, id: PaymentId, now: Timestamp) -> Result<bool, Db
     Ok(done.rows_affected() == 1)
 }
 
-/// Asks for a payment to be called off with its provider.
+/// Asks for a payment to be called off with its provider, once: a provider that cannot is not asked again and again.
 ///
 /// # Errors
 /// The database's.
@@ -232,7 +232,7 @@ pub async fn request_cancel(tx: &Tx, id: PaymentId, now: Timestamp) -> Result<()
     // A charge that is being asked for is left to its worker, which sees the request when it records the answer.
     let sql =
         "UPDATE payments SET cancel_requested = TRUE, next_at = CASE WHEN state = 'waiting' THEN $2 ELSE next_at END
-               WHERE id = $1";
+               WHERE id = $1 AND NOT cancel_requested";
     tx.execute_raw(statement(tx, sql, [id.into(), now.into()])).await?;
     Ok(())
 }
@@ -274,16 +274,26 @@ pub async fn go_on(tx: &Tx, id: PaymentId, progress: Progress) -> Result<(), DbE
     Ok(())
 }
 
-/// Has a payment looked at now that a provider knows by `reference`; answers whether there is one that goes on.
+/// The payment that a provider knows by `reference`.
 ///
 /// # Errors
 /// The database's.
-pub async fn look_now(tx: &Tx, provider: &str, reference: &str, now: Timestamp) -> Result<bool, DbErr> {
-    let sql = "UPDATE payments SET next_at = $3 WHERE reference = $2 AND provider = $1 AND state = 'waiting'";
-    let done = tx
-        .execute_raw(statement(tx, sql, [provider.into(), reference.into(), now.into()]))
-        .await?;
-    Ok(done.rows_affected() > 0)
+pub async fn referred_to(db: &impl ConnectionTrait, provider: &str, reference: &str) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Reference.eq(reference))
+        .filter(Column::Provider.eq(provider))
+        .one(db)
+        .await
+}
+
+/// Has a payment looked at now that waits for somebody else.
+///
+/// # Errors
+/// The database's.
+pub async fn look_now(tx: &Tx, id: PaymentId, now: Timestamp) -> Result<(), DbErr> {
+    let sql = "UPDATE payments SET next_at = $2 WHERE id = $1 AND state = 'waiting'";
+    tx.execute_raw(statement(tx, sql, [id.into(), now.into()])).await?;
+    Ok(())
 }
 
 /// Has the scheduled attempts of an account made now; answers how many.

@@ -13,6 +13,7 @@ use sea_orm::DbErr;
 use crate::{
     domain::payment::{Charge, Outcome, Report, State as Payment, Unknown},
     flow,
+    settings::Provider,
     state::State,
     store::{self, payment::Model},
 };
@@ -45,6 +46,9 @@ impl Worker for Cashier {
             return Ok(Step::Drained);
         };
         let answer = self.ask(&payment, now).await?;
+        if let Some(provider) = Provider::named(&payment.provider) {
+            state.metrics.payment(provider.name(), &answer);
+        }
         if let Err(unknown) = &answer {
             tracing::warn!(payment = %payment.id, tries = payment.tries, error = %unknown, "a payment is not settled");
         }

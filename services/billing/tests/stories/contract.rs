@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use billing::{Billing, documents::Documents, providers::Providers, settings::BillingSettings, state::State};
+use billing::{
+    Billing, documents::Documents, metrics::Metrics, providers::Providers, settings::BillingSettings, state::State,
+};
 use chassis::{Service, Settings, Source};
 use figment::{
     Figment,
@@ -52,6 +54,7 @@ pub(crate) fn state(app: &App) -> State {
         clock: app.clock.clone(),
         providers: Providers::new(&settings).unwrap(),
         documents: Documents::new(None).unwrap(),
+        metrics: Metrics::default(),
         settings,
     }
 }

@@ -178,7 +178,7 @@ fn post(ledger: &mut Ledger, path: &str, form: &HashMap<String, String>) -> (u16
                 .trim_end_matches("/cancel")
                 .to_owned();
             let intent = ledger.intents.get_mut(&id).unwrap();
-            if intent["status"] == "succeeded" {
+            if intent["status"] != "requires_action" {
                 let error = json!({ "type": "invalid_request_error", "code": "payment_intent_unexpected_state", "payment_intent": intent });
                 return (400, json!({ "error": error }));
             }
@@ -426,4 +426,57 @@ async fn a_hub_without_a_webhook_secret_takes_no_webhooks() {
     let app = crate::world::hub().await;
     let refused = send(&app, "t=1,v1=00", "{}".to_owned()).await;
     assert_eq!(refused.expect(404).problem(), "webhook-not-set-up");
+}
+
+#[tokio::test]
+async fn a_payment_that_cannot_be_called_off_any_more_is_waited_for() {
+    let (app, stripe, _server) = hub(20_000).await;
+    let ada = customer(&app).await;
+    let first = ordered(&app, &ada, "pm_slow").await;
+    pay_with(&ada, "pm_card_visa").await;
+    let second = order(&app, &ada, "team", 3, "month");
+    app.deliver(&second).await;
+    app.step_workers().await;
+    assert_eq!(
+        shown(&ada, first).await["payment"]["state"],
+        "waiting",
+        "the bank has it"
+    );
+    assert_eq!(shown(&ada, second.order_id).await["status"], "accepted");
+    stripe.settle("succeeded");
+    app.clock.advance(Duration::from_secs(61));
+    app.step_workers().await;
+    for id in [first, second.order_id] {
+        assert_eq!(shown(&ada, id).await["status"], "completed");
+    }
+}
+
+#[tokio::test]
+async fn a_payer_who_confirms_what_was_given_up_has_the_money_to_their_credit() {
+    let (app, stripe, _server) = hub(20_000).await;
+    let ada = customer(&app).await;
+    let order = ordered(&app, &ada, "pm_3ds").await;
+    // The bank said no, so the order failed; then the payer tried again with another card on the page that was still open.
+    stripe.settle("requires_payment_method");
+    webhook(&app, "payment_intent.payment_failed", "pi_1").await.expect(204);
+    app.step_workers().await;
+    assert_eq!(shown(&ada, order).await["reason"], "payment_declined");
+    stripe.ledger.lock().unwrap().intents.get_mut("pi_1").unwrap()["status"] = "succeeded".into();
+    for _ in 0..2 {
+        webhook(&app, "payment_intent.succeeded", "pi_1").await.expect(204);
+    }
+    assert_eq!(crate::world::credit(&ada).await, 1071);
+    assert_eq!(app.published_of::<PaymentSucceeded>().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_about_a_given_up_payment_is_sent_again_while_stripe_does_not_answer() {
+    let (app, stripe, _server) = hub(20_000).await;
+    let ada = customer(&app).await;
+    ordered(&app, &ada, "pm_3ds").await;
+    app.clock.advance(Duration::from_secs(25 * 3600));
+    app.step_workers().await;
+    *stripe.trouble.lock().unwrap() = Some(500);
+    let refused = webhook(&app, "payment_intent.succeeded", "pi_1").await.expect(503);
+    assert_eq!(refused.problem(), "payment-unknown");
 }

@@ -141,6 +141,23 @@ async fn a_smaller_plan_leaves_a_credit_that_the_next_invoice_uses() {
 }
 
 #[tokio::test]
+async fn what_is_given_back_carries_the_tax_that_was_paid_and_not_that_of_another_country() {
+    let app = hub().await;
+    let ada = customer(&app).await;
+    let profile = |country: &str| json!({ "name": "Ada Okafor", "address": "12 Long Lane", "country": country });
+    let save = async |country: &str| {
+        let call = ada.put("/v1/billing-profile", profile(country));
+        call.header("if-match", "*").await.expect(200);
+    };
+    save("US").await;
+    place(&app, &ada, "team", 2, "year").await;
+    assert_eq!(invoices(&ada).await[0]["tax_minor"], 0);
+    save("FI").await;
+    place(&app, &ada, "team", 1, "year").await;
+    assert_eq!(credit(&ada).await, 9000, "no more than was paid for the seat");
+}
+
+#[tokio::test]
 async fn a_credit_that_covers_an_order_pays_it_without_a_charge() {
     let app = hub().await;
     let ada = customer(&app).await;
