@@ -101,14 +101,8 @@ pub async fn rebuild(
         total: 0,
         progress,
     };
-    let whole_since = store::event::whole_since(db.read()).await?;
-    let asked = order.since.map(slot);
-    if asked.is_some_and(|since| since < whole_since) {
-        return Err(RebuildError::TooEarly(whole_since));
-    }
-    let since = asked.or_else(|| (whole_since.as_micros() > 0).then_some(whole_since));
     rebuild.claim().await?;
-    let made = rebuild.make(since, order.compare_only).await;
+    let made = rebuild.make(order).await;
     let owner = rebuild.owner.clone();
     let released: Result<(), DbErr> = db
         .write(async move |tx| {
@@ -120,7 +114,7 @@ pub async fn rebuild(
             Ok(())
         })
         .await;
-    let parity = made?;
+    let (since, parity) = made?;
     released?;
     Ok(Report {
         since,
@@ -150,7 +144,18 @@ impl<P: FnMut(u64, u64) + Send> Rebuild<'_, P> {
         held.map_or(Ok(()), |until| Err(RebuildError::Busy(until)))
     }
 
-    async fn make(&mut self, since: Option<Timestamp>, compare_only: bool) -> Result<Vec<Parity>, RebuildError> {
+    /// From when on: as asked for, or from where the log is whole. From now on the log is not cut.
+    async fn since(&self, order: Order) -> Result<Option<Timestamp>, RebuildError> {
+        let whole_since = store::event::whole_since(self.db.read()).await?;
+        let asked = order.since.map(slot);
+        if asked.is_some_and(|since| since < whole_since) {
+            return Err(RebuildError::TooEarly(whole_since));
+        }
+        Ok(asked.or_else(|| (whole_since.as_micros() > 0).then_some(whole_since)))
+    }
+
+    async fn make(&mut self, order: Order) -> Result<(Option<Timestamp>, Vec<Parity>), RebuildError> {
+        let since = self.since(order).await?;
         let now = self.clock.now();
         let first = self
             .db
@@ -177,7 +182,7 @@ impl<P: FnMut(u64, u64) + Send> Rebuild<'_, P> {
             self.replay(last, newest, beginning).await?;
             last = newest;
         }
-        self.finish(last, compare_only).await
+        Ok((since, self.finish(last, order.compare_only).await?))
     }
 
     /// The number of the newest event: no event with a lower number can commit any more.

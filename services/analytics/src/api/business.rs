@@ -20,7 +20,7 @@ use crate::{
     domain::{
         activity::{self, ActiveUsers},
         business::{self, Money, Revenue, Subscribed},
-        calendar::{Asked, Range, Span},
+        calendar::{Asked, Range, Span, bucket_of},
         figures::FiguresError,
         statistics::bounded,
     },
@@ -144,7 +144,8 @@ struct Figures {
     active: ActiveUsers,
     revenue: Revenue,
     events: u64,
-    delay: [Option<u64>; 3],
+    /// Events by the upper bound of their delay.
+    delays: BTreeMap<u64, u64>,
 }
 
 impl BusinessApi {
@@ -161,32 +162,32 @@ impl BusinessApi {
 
 impl Looked {
     fn figures(&self, spans: &[Span], active: &[ActiveUsers], now: Timestamp) -> Vec<Figures> {
-        let revenue = business::revenue(&self.subscriptions, spans, now);
-        spans
-            .iter()
+        let mut figures: Vec<Figures> = business::revenue(&self.subscriptions, spans, now)
+            .into_iter()
             .zip(active)
-            .zip(revenue)
-            .map(|((span, active), revenue)| {
-                let within = |moment: Timestamp| moment >= span.from && moment < span.to;
-                let mut delays: BTreeMap<u64, u64> = BTreeMap::new();
-                for (_, bound, count) in self.delays.iter().filter(|(slot, ..)| within(*slot)) {
-                    *delays.entry(*bound).or_default() += count;
-                }
-                let delays: Vec<(u64, u64)> = delays.into_iter().collect();
-                Figures {
-                    sign_ups: self.sign_ups.iter().filter(|at| within(**at)).count() as u64,
-                    active: *active,
-                    revenue,
-                    events: self
-                        .volume
-                        .iter()
-                        .filter(|(slot, _)| within(*slot))
-                        .map(|(_, count)| count)
-                        .sum(),
-                    delay: bounded(&delays, [50, 95, 99]),
-                }
+            .map(|(revenue, active)| Figures {
+                sign_ups: 0,
+                active: *active,
+                revenue,
+                events: 0,
+                delays: BTreeMap::new(),
             })
-            .collect()
+            .collect();
+        let bucket = |moment: &Timestamp| bucket_of(spans, *moment);
+        for index in self.sign_ups.iter().filter_map(bucket) {
+            figures[index].sign_ups += 1;
+        }
+        for (slot, count) in &self.volume {
+            bucket(slot)
+                .into_iter()
+                .for_each(|index| figures[index].events += count);
+        }
+        for (slot, bound, count) in &self.delays {
+            if let Some(index) = bucket(slot) {
+                *figures[index].delays.entry(*bound).or_default() += count;
+            }
+        }
+        figures
     }
 }
 
@@ -233,7 +234,8 @@ impl BusinessApi {
             looked.figures(spans, &activity::active_users(&seen, &part, now), now)
         };
         let point = |span: &Span, figures: Figures| {
-            let [delay_p50_ms, delay_p95_ms, delay_p99_ms] = figures.delay;
+            let delays: Vec<(u64, u64)> = figures.delays.into_iter().collect();
+            let [delay_p50_ms, delay_p95_ms, delay_p99_ms] = bounded(&delays, [50, 95, 99]);
             Business {
                 date: span.date.to_string(),
                 from: span.from.to_string(),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{Timestamp, id::UserId};
 
-use super::calendar::{Range, Span};
+use super::calendar::{Range, Span, bucket_of};
 
 /// Microseconds of a quarter of an hour.
 pub const SLOT: i64 = 15 * 60 * 1_000_000;
@@ -78,8 +78,7 @@ impl Deeds {
 pub fn by_bucket(counted: &[(Timestamp, Kind, u64)], spans: &[Span]) -> Vec<Deeds> {
     let mut deeds = vec![Deeds::default(); spans.len()];
     for (slot, kind, count) in counted {
-        let after = spans.partition_point(|span| span.from <= *slot);
-        if let Some(index) = after.checked_sub(1).filter(|index| *slot < spans[*index].to) {
+        if let Some(index) = bucket_of(spans, *slot) {
             deeds[index].add(*kind, *count);
         }
     }

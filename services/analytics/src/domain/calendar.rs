@@ -75,6 +75,13 @@ impl Span {
     }
 }
 
+/// The place of the bucket that `moment` is in; `spans` are in order and touch each other.
+pub fn bucket_of(spans: &[Span], moment: Timestamp) -> Option<usize> {
+    let after = spans.partition_point(|span| span.from <= moment);
+    let index = after.checked_sub(1)?;
+    (moment < spans[index].to).then_some(index)
+}
+
 /// What a caller asks for, as buckets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {

@@ -6,7 +6,7 @@
 use contracts::Timestamp;
 
 use super::{
-    calendar::Span,
+    calendar::{Span, bucket_of},
     statistics::percentiles,
     task::{Status, Step, Task},
 };
@@ -21,11 +21,8 @@ pub struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// The bucket that `moment` is in.
     fn bucket_of(&self, moment: Timestamp) -> Option<usize> {
-        let after = self.spans.partition_point(|span| span.from <= moment);
-        let index = after.checked_sub(1)?;
-        (moment < self.spans[index].to).then_some(index)
+        bucket_of(self.spans, moment)
     }
 
     /// The buckets at whose end holds what was so from `since` on, until `until`.

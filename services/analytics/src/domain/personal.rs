@@ -6,29 +6,30 @@
 use contracts::id::UserId;
 use serde_json::{Map, Value};
 
-/// Fields that describe or quote somebody.
-const PERSONAL: [&str; 10] = [
-    "email",
-    "handle",
-    "display_name",
-    "client",
-    "excerpt",
-    "title",
-    "task_title",
-    "body",
-    "name",
-    "description",
-];
+use super::event::Logged;
 
-/// Blanks in `data` what describes or quotes `user`, if the event is about or by them; answers the new text when it differs.
+/// Fields of an event type that describe or quote whom it is about. What a project and its tasks are called is the project's.
+fn personal(short_type: &str) -> &'static [&'static str] {
+    match short_type.split('.').next().unwrap_or_default() {
+        "user" => &["email", "handle", "display_name"],
+        "session" => &["client"],
+        "token" => &["name"],
+        "comment" => &["excerpt"],
+        "notification" => &["title", "body"],
+        _ => &[],
+    }
+}
+
+/// Blanks in `event` what describes or quotes `user`, if it is about or by them; answers the new data when it differs.
 ///
 /// An event of somebody else that only names them by id stays as it is, unless it carries one of their `addresses`.
-pub fn blanked(data: &str, user: UserId, addresses: &[String]) -> Option<String> {
-    let mut value: Value = serde_json::from_str(data).ok()?;
+pub fn blanked(event: &Logged, user: UserId, addresses: &[String]) -> Option<String> {
+    let mut value: Value = serde_json::from_str(&event.data).ok()?;
     let id = user.to_string();
     let theirs = value.as_object().is_some_and(|fields| is_theirs(fields, &id));
+    let fields = if theirs { personal(event.short_type()) } else { &[] };
     let mut changed = false;
-    blank(&mut value, theirs, addresses, &mut changed);
+    blank(&mut value, fields, addresses, &mut changed);
     changed.then(|| value.to_string())
 }
 
@@ -39,26 +40,26 @@ fn is_theirs(fields: &Map<String, Value>, id: &str) -> bool {
         .any(|field| fields.get(*field).and_then(Value::as_str) == Some(id))
 }
 
-fn blank(value: &mut Value, theirs: bool, addresses: &[String], changed: &mut bool) {
+fn blank(value: &mut Value, personal: &[&str], addresses: &[String], changed: &mut bool) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match value {
                     Value::String(text) => {
-                        let personal = theirs && PERSONAL.contains(&name.as_str());
+                        let told = personal.contains(&name.as_str());
                         let address = addresses.iter().any(|address| address.eq_ignore_ascii_case(text));
-                        if (personal || address) && !text.is_empty() {
+                        if (told || address) && !text.is_empty() {
                             text.clear();
                             *changed = true;
                         }
                     }
-                    deeper => blank(deeper, theirs, addresses, changed),
+                    deeper => blank(deeper, personal, addresses, changed),
                 }
             }
         }
         Value::Array(items) => items
             .iter_mut()
-            .for_each(|item| blank(item, theirs, addresses, changed)),
+            .for_each(|item| blank(item, personal, addresses, changed)),
         _ => {}
     }
 }
@@ -74,41 +75,55 @@ pub fn address(data: &str, user: UserId) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use contracts::{
+        Event, EventId, Timestamp, auth::UserRegistered, project::CommentCreated, project::MemberInvited,
+        project::ProjectCreated,
+    };
     use serde_json::json;
 
     use super::*;
+
+    fn logged<E: Event>(data: &Value) -> Logged {
+        let time = Timestamp::from_micros(0);
+        Logged {
+            id: EventId::new(),
+            event_type: E::TYPE.to_owned(),
+            source: String::new(),
+            subject: String::new(),
+            time,
+            received_at: time,
+            trace_id: None,
+            causation_id: None,
+            data: data.to_string(),
+        }
+    }
 
     #[test]
     fn what_somebody_is_called_and_wrote_is_blanked_and_what_others_did_stays() {
         let (ada, bob) = (UserId::new(), UserId::new());
         let addresses = ["Ada@example.com".to_owned()];
         let own = json!({ "user_id": ada, "user": { "user_id": ada, "email": "Ada@example.com", "display_name": "Ada", "version": 3 } });
-        let blanked_own: Value = serde_json::from_str(&blanked(&own.to_string(), ada, &addresses).unwrap()).unwrap();
+        let left = blanked(&logged::<UserRegistered>(&own), ada, &addresses).unwrap();
         assert_eq!(
-            blanked_own,
+            serde_json::from_str::<Value>(&left).unwrap(),
             json!({ "user_id": ada, "user": { "user_id": ada, "email": "", "display_name": "", "version": 3 } })
         );
-        let comment = json!({ "author_id": ada, "excerpt": "look here", "mentioned_ids": [bob] });
-        assert!(
-            !blanked(&comment.to_string(), ada, &addresses)
-                .unwrap()
-                .contains("look here")
-        );
-        assert_eq!(
-            blanked(&comment.to_string(), bob, &[]),
-            None,
-            "a mention is the author's"
-        );
+        let comment =
+            logged::<CommentCreated>(&json!({ "author_id": ada, "excerpt": "look here", "mentioned_ids": [bob] }));
+        assert!(!blanked(&comment, ada, &addresses).unwrap().contains("look here"));
+        assert_eq!(blanked(&comment, bob, &[]), None, "a mention is the author's");
         let invitation = json!({ "actor_id": bob, "email": "ada@EXAMPLE.com", "project_name": "Apollo" });
-        let left = blanked(&invitation.to_string(), ada, &addresses).unwrap();
+        let left = blanked(&logged::<MemberInvited>(&invitation), ada, &addresses).unwrap();
         assert!(!left.contains("EXAMPLE") && left.contains("Apollo"), "{left}");
+        let project = json!({ "actor_id": ada, "project": { "name": "Apollo", "description": "To the moon" } });
+        assert_eq!(blanked(&logged::<ProjectCreated>(&project), ada, &addresses), None);
     }
 
     #[test]
     fn blanking_twice_changes_nothing_more() {
         let ada = UserId::new();
-        let once = blanked(&json!({ "author_id": ada, "excerpt": "x" }).to_string(), ada, &[]).unwrap();
-        assert_eq!(blanked(&once, ada, &[]), None);
-        assert_eq!(blanked("not json", ada, &[]), None);
+        let mut comment = logged::<CommentCreated>(&json!({ "author_id": ada, "excerpt": "x" }));
+        comment.data = blanked(&comment, ada, &[]).unwrap();
+        assert_eq!(blanked(&comment, ada, &[]), None);
     }
 }

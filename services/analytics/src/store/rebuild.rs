@@ -53,16 +53,17 @@ pub async fn release(tx: &Tx, owner: &str) -> Result<(), DbErr> {
     execute(tx, sql, [owner.into()]).await.map(drop)
 }
 
-/// Removes what a rebuild that was killed has left behind.
+/// Removes what a rebuild that was killed has left behind; answers whether none is running. Then none begins before `tx` ends.
 ///
 /// # Errors
 /// The database's.
-pub async fn sweep(tx: &Tx, now: Timestamp) -> Result<(), DbErr> {
+pub async fn sweep(tx: &Tx, now: Timestamp) -> Result<bool, DbErr> {
     let sql = "UPDATE rebuilds SET owner = '', held_until = 0 WHERE id = 1 AND owner <> '' AND held_until < $1";
     if execute(tx, sql, [now.into()]).await? > 0 {
         projection::remove(tx, Tables::SHADOW).await?;
     }
-    Ok(())
+    let free = "UPDATE rebuilds SET held_until = 0 WHERE id = 1 AND owner = ''";
+    Ok(execute(tx, free, []).await? > 0)
 }
 
 /// Makes the shadow tables: empty, or with what is from before `since`.

@@ -3,20 +3,30 @@
 //!
 //! The figures of the person went in the reaction already. An event about them that comes later sends the erasure back.
 
+use std::collections::BTreeSet;
+
 use chassis::{
     Clock,
     worker::{Step, StepError, Worker},
 };
-use contracts::analytics::AnalyticsErased;
+use contracts::{
+    Event,
+    analytics::AnalyticsErased,
+    auth::{UserRegistered, UserUpdated},
+    id::UserId,
+};
 use database::Db;
+use sea_orm::DbErr;
 
 use crate::{
     domain::personal,
-    store::{self, erasure::Erasure},
+    store::{self, erasure::Erasure, event::Filter},
 };
 
 /// Events that one step looks through.
 const PIECE: i64 = 20_000;
+/// Versions of a profile that are looked through for addresses: more than anybody has.
+const PROFILES: u64 = 10_000;
 
 /// Blanks people who closed their accounts.
 pub struct Erase {
@@ -30,19 +40,27 @@ impl Erase {
         Self { db, clock }
     }
 
+    /// The addresses in somebody's own events, which others' may show, too.
+    async fn addresses(&self, user: UserId) -> Result<Vec<String>, DbErr> {
+        let mut addresses = BTreeSet::new();
+        for event_type in [UserRegistered::TYPE, UserUpdated::TYPE] {
+            let filter = Filter {
+                event_type: Some(event_type),
+                subject: Some(user.to_string()),
+                ..Filter::default()
+            };
+            let own = store::event::page(self.db.read(), &filter, None, PROFILES).await?;
+            addresses.extend(own.iter().filter_map(|event| personal::address(&event.data, user)));
+        }
+        Ok(addresses.into_iter().collect())
+    }
+
     /// Looks through the next piece of the log.
     async fn piece(&self, mut erasure: Erasure) -> Result<(), StepError> {
         let user = erasure.user;
         let id = user.to_string();
-        if erasure.addresses.is_empty() {
-            // Of their own events first: they name the addresses that others' may show.
-            let own = store::event::about(self.db.read(), &id, u64::MAX >> 1).await?;
-            erasure.addresses = own
-                .iter()
-                .filter_map(|event| personal::address(&event.data, user))
-                .collect();
-            erasure.addresses.sort();
-            erasure.addresses.dedup();
+        if erasure.position == 0 && erasure.addresses.is_empty() {
+            erasure.addresses = self.addresses(user).await?;
         }
         let last = store::event::last(self.db.read()).await?;
         let until = (erasure.position + PIECE).min(last);
@@ -52,7 +70,7 @@ impl Erase {
         self.db
             .write(async |tx| {
                 for one in &found {
-                    if let Some(data) = personal::blanked(&one.event.data, user, &erasure.addresses) {
+                    if let Some(data) = personal::blanked(&one.event, user, &erasure.addresses) {
                         store::event::rewrite(tx, one.seq, &data).await?;
                     }
                 }
@@ -72,7 +90,7 @@ impl Erase {
                     };
                     messaging::append(tx, &erased).await?;
                 }
-                Ok::<_, sea_orm::DbErr>(())
+                Ok::<_, DbErr>(())
             })
             .await?;
         Ok(())

@@ -39,9 +39,13 @@ impl Worker for Retention {
         let before = slot(now - self.keep);
         let removed = self
             .db
-            .write(async move |tx| {
-                store::rebuild::sweep(tx, now).await?;
-                store::event::prune(tx, before, BATCH).await
+            .write(async move |tx| -> Result<u64, sea_orm::DbErr> {
+                // A rebuild counts on the log to stay as long as it was when it began.
+                if store::rebuild::sweep(tx, now).await? {
+                    store::event::prune(tx, before, BATCH).await
+                } else {
+                    Ok(0)
+                }
             })
             .await?;
         Ok(if removed >= BATCH.unsigned_abs() {

@@ -7,7 +7,7 @@ use contracts::{
 };
 use serde_json::json;
 
-use crate::world::{App, Team, admin, at, column, comment, registered, tell};
+use crate::world::{Team, admin, at, column, comment, registered, start, tell};
 
 fn subscribed(id: SubscriptionId, version: i64, mrr_minor: i64, time: &str) -> SubscriptionUpdated {
     let user_id = UserId::new();
@@ -44,7 +44,7 @@ fn signed_in(user: UserId, time: &str) -> SessionStarted {
 
 #[tokio::test]
 async fn an_admin_sees_sign_ups_active_people_revenue_and_churn() {
-    let app = App::start().await;
+    let app = start().await;
     let (ada, bob) = (UserId::new(), UserId::new());
     tell(&app, &registered(ada), "2026-03-01T10:00:00Z").await;
     tell(&app, &registered(bob), "2026-03-02T10:00:00Z").await;
@@ -85,7 +85,7 @@ async fn an_admin_sees_sign_ups_active_people_revenue_and_churn() {
 
 #[tokio::test]
 async fn the_delay_from_event_to_figure_is_measured() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     for seconds in [1, 1, 1, 40] {
         let time = app.clock.now() - std::time::Duration::from_secs(seconds);

@@ -2,16 +2,16 @@
 
 use chassis::Service;
 
-use crate::world::{App, Team};
+use crate::world::{Team, start};
 
 #[tokio::test]
 async fn every_operation_refuses_whom_the_access_table_does_not_allow() {
-    App::start().await.check_authorisation().await;
+    start().await.check_authorisation().await;
 }
 
 #[tokio::test]
 async fn a_projects_figures_are_its_members_alone() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let path = format!("/v1/analytics/projects/{}", team.project);
     app.check_foreign(&[("/v1/analytics/projects/{id}", &path)]).await;

@@ -6,7 +6,7 @@ use contracts::{
     project::MemberInvited,
 };
 
-use crate::world::{App, Team, admin, comment, deleted, registered, tell};
+use crate::world::{App, Team, admin, comment, deleted, registered, start, tell};
 
 async fn log(app: &App) -> String {
     admin(app).get("/v1/events?limit=200").await.expect(200).text()
@@ -25,7 +25,7 @@ fn invited(team: &Team, email: &str) -> MemberInvited {
 
 #[tokio::test]
 async fn what_describes_somebody_goes_when_they_do_and_the_hub_hears_of_it_once() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let ada = app.user();
     let address = format!("{}@EXAMPLE.com", ada.id);
@@ -63,7 +63,7 @@ async fn what_describes_somebody_goes_when_they_do_and_the_hub_hears_of_it_once(
 
 #[tokio::test]
 async fn somebody_of_whom_nothing_is_held_is_erased_as_well() {
-    let app = App::start().await;
+    let app = start().await;
     let nobody = UserId::new();
     tell(&app, &deleted(nobody, "2026-03-02T08:00:00Z"), "2026-03-02T08:00:00Z").await;
     app.step_workers().await;
@@ -72,7 +72,7 @@ async fn somebody_of_whom_nothing_is_held_is_erased_as_well() {
 
 #[tokio::test]
 async fn everybody_can_read_what_is_held_about_them() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     tell(&app, &registered(team.owner.id), "2026-01-01T07:50:00Z").await;
     let held = team.owner.get("/v1/personal-data/analytics").await.expect(200).json;

@@ -3,7 +3,7 @@
 use contracts::EventId;
 use serde_json::Value;
 
-use crate::world::{App, Team, admin, at, comment, deliver, published, tell};
+use crate::world::{App, Team, admin, at, comment, deliver, published, start, tell};
 
 fn ids(events: &Value) -> Vec<String> {
     let items = events.as_array().unwrap().iter();
@@ -12,7 +12,7 @@ fn ids(events: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn an_admin_finds_events_by_type_subject_and_time_page_by_page() {
-    let app = App::start().await;
+    let app = start().await;
     let (team, admin) = (Team::new(&app).await, admin(&app));
     let mut told = Vec::new();
     for minute in 0..5 {
@@ -58,7 +58,7 @@ async fn an_admin_finds_events_by_type_subject_and_time_page_by_page() {
 
 #[tokio::test]
 async fn a_search_that_cannot_be_is_explained() {
-    let app = App::start().await;
+    let app = start().await;
     let admin = admin(&app);
     let answer = admin
         .get("/v1/events?type=task.exploded.v1&from=soon&to=never")
@@ -71,7 +71,7 @@ async fn a_search_that_cannot_be_is_explained() {
 
 #[tokio::test]
 async fn a_chain_goes_from_a_request_to_all_its_reactions() {
-    let app = App::start().await;
+    let app = start().await;
     let (team, admin) = (Team::new(&app).await, admin(&app));
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let time = at("2026-03-02T09:00:00Z");

@@ -4,11 +4,11 @@ use contracts::project::ProjectDeleted;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::{App, Team, column, comment, deliver, tell};
+use crate::world::{Team, column, comment, deliver, start, tell};
 
 #[tokio::test]
 async fn a_team_sees_what_it_made_and_finished_day_by_day() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     team.work(
         &app,
@@ -51,7 +51,7 @@ async fn days_are_those_of_the_callers_time_zone(
     #[case] made: &[&str],
     #[case] counts: &[u64],
 ) {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     for time in made {
         team.work(&app, &[(*time, "todo")]).await;
@@ -67,7 +67,7 @@ async fn days_are_those_of_the_callers_time_zone(
 
 #[tokio::test]
 async fn the_other_figures_tell_stock_durations_lateness_and_age() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     team.work(
         &app,
@@ -115,7 +115,7 @@ async fn the_other_figures_tell_stock_durations_lateness_and_age() {
 
 #[tokio::test]
 async fn what_was_settled_before_the_range_still_counts_as_stock() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     team.work(
         &app,
@@ -136,7 +136,7 @@ async fn what_was_settled_before_the_range_still_counts_as_stock() {
 
 #[tokio::test]
 async fn a_table_is_given_to_who_asks_for_one() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     team.work(&app, &[("2026-03-02T09:00:00Z", "todo")]).await;
     let path = team.path("throughput", "from=2026-03-02&to=2026-03-03");
@@ -183,7 +183,7 @@ async fn a_table_is_given_to_who_asks_for_one() {
 #[case("from=2020-01-01&to=2026-01-01", &["?from"])]
 #[tokio::test]
 async fn a_range_that_cannot_be_is_explained(#[case] query: &str, #[case] wrong: &[&str]) {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     for path in [team.path("throughput", query), format!("/v1/analytics/me?{query}")] {
         let answer = team.owner.get(&path).await.expect(422);
@@ -194,7 +194,7 @@ async fn a_range_that_cannot_be_is_explained(#[case] query: &str, #[case] wrong:
 
 #[tokio::test]
 async fn who_leaves_or_whose_project_ends_sees_its_figures_no_more() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let bob = app.user();
     let path = team.path("throughput", "");
@@ -216,7 +216,7 @@ async fn who_leaves_or_whose_project_ends_sees_its_figures_no_more() {
 
 #[tokio::test]
 async fn everybody_sees_what_they_did_themselves() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let bob = app.user();
     team.work(

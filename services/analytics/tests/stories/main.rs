@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
 
 mod business;
+mod command;
 mod contract;
 mod erasure;
 mod explorer;

@@ -3,11 +3,11 @@
 use contracts::analytics::MilestoneReached;
 use sea_orm::EntityTrait;
 
-use crate::world::{App, Team, deliver, tell};
+use crate::world::{Team, deliver, start, tell};
 
 #[tokio::test]
 async fn a_team_hears_of_its_tenth_finished_task_once() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let bob = app.user();
     tell(&app, &team.added(bob.id, 1), "2026-01-02T00:00:00Z").await;

@@ -4,7 +4,7 @@ use messaging::inbox::Outcome;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::world::{App, Published, Team, deliver, published};
+use crate::world::{Published, Team, deliver, published, start};
 
 const RANGE: &str = "from=2026-03-01&to=2026-03-08";
 const FIGURES: [&str; 6] = [
@@ -48,7 +48,7 @@ fn story(team: &Team) -> Vec<Published> {
 
 #[tokio::test]
 async fn an_event_that_comes_again_changes_no_figure() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let events = story(&team);
     for event in &events {
@@ -89,7 +89,7 @@ async fn an_event_that_comes_again_changes_no_figure() {
 
 #[tokio::test]
 async fn a_day_late_is_not_too_late() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let events = team.task(&[
         ("2026-03-02T08:00:00Z", "todo"),
@@ -110,7 +110,7 @@ async fn a_day_late_is_not_too_late() {
 
 #[tokio::test]
 async fn an_event_that_cannot_be_read_waits_for_the_operator_and_spoils_no_other() {
-    let app = App::start().await;
+    let app = start().await;
     let team = Team::new(&app).await;
     let events = team.task(&[("2026-03-02T08:00:00Z", "todo")]);
     let outcome = app.deliver_as(&events[0].envelope, b"{\"task_id\":7}".to_vec()).await;
@@ -137,7 +137,7 @@ proptest! {
     fn in_whatever_order_events_come_the_figures_are_the_same(order in Just((0..10_usize).collect::<Vec<_>>()).prop_shuffle()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let app = App::start().await;
+            let app = start().await;
             let (straight, shuffled) = (Team::new(&app).await, Team::new(&app).await);
             for event in &story(&straight) {
                 deliver(&app, event).await;

@@ -7,7 +7,7 @@ use contracts::{Timestamp, analytics::MilestoneReached};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
-use crate::world::{App, Team, at, comment, deleted, registered, tell};
+use crate::world::{App, Team, after_the_stories, at, comment, deleted, registered, start, tell};
 
 const RANGE: &str = "from=2026-03-01&to=2026-03-08";
 
@@ -68,7 +68,7 @@ fn all_equal(report: &Report) -> bool {
 
 #[tokio::test]
 async fn what_is_rebuilt_is_what_was_there() {
-    let app = App::start().await;
+    let app = start().await;
     let team = busy(&app).await;
     let before = figures(&team).await;
     let mut told = Vec::new();
@@ -95,7 +95,7 @@ async fn what_is_rebuilt_is_what_was_there() {
 
 #[tokio::test]
 async fn damage_is_told_and_mended() {
-    let app = App::start().await;
+    let app = start().await;
     let team = busy(&app).await;
     let before = figures(&team).await;
     damage(
@@ -122,7 +122,7 @@ async fn damage_is_told_and_mended() {
 
 #[tokio::test]
 async fn since_a_time_only_what_happened_from_then_on_is_made_again() {
-    let app = App::start().await;
+    let app = start().await;
     let team = busy(&app).await;
     let before = figures(&team).await;
     let since = Order {
@@ -169,7 +169,7 @@ async fn a_log_that_was_cut_loses_no_figure_and_no_rebuild_reaches_before_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn events_that_come_during_a_rebuild_are_in_what_it_makes() {
-    let app = App::start().await;
+    let app = start().await;
     let team = busy(&app).await;
     let events = async {
         for _ in 0..40 {
@@ -193,7 +193,7 @@ async fn events_that_come_during_a_rebuild_are_in_what_it_makes() {
 
 #[tokio::test]
 async fn two_rebuilds_at_once_are_refused_and_a_killed_one_leaves_the_old_tables() {
-    let app = App::start().await;
+    let app = App::at("[analytics]\nkeep_events_days = 30", after_the_stories()).await;
     let team = busy(&app).await;
     let before = figures(&team).await;
     // Killed after its first piece of work: the future is dropped.
@@ -218,6 +218,12 @@ async fn two_rebuilds_at_once_are_refused_and_a_killed_one_leaves_the_old_tables
         panic!("a second one began");
     };
     assert!(until > app.clock.now());
+    // While it may still be running, the log stays as it is.
+    app.clock.advance(Duration::from_secs(10));
+    let log = || async { team.owner.get("/v1/personal-data/analytics").await.expect(200).json["events"].clone() };
+    let held = log().await;
+    app.step("analytics-retention").await.unwrap();
+    assert_eq!(log().await, held);
     app.clock.advance(until.since(app.clock.now()) + Duration::from_secs(1));
     app.step("analytics-retention").await.unwrap();
     damage(&app, "CREATE TABLE shadow_tasks (what TEXT)").await;
@@ -227,7 +233,7 @@ async fn two_rebuilds_at_once_are_refused_and_a_killed_one_leaves_the_old_tables
 
 #[tokio::test]
 async fn an_empty_log_can_be_rebuilt() {
-    let app = App::start().await;
+    let app = start().await;
     let report = run(&app, Order::default()).await.unwrap();
     assert_eq!((report.events, report.since), (0, None::<Timestamp>));
     assert!(all_equal(&report));

@@ -1,6 +1,7 @@
 //! The people and things of the stories, and the events that other services publish about them.
 
 use analytics::Analytics;
+use chassis::Clock;
 use contracts::{
     Envelope, Event, EventId, Timestamp,
     auth::{UserDeleted, UserProfile, UserRegistered},
@@ -15,6 +16,18 @@ use serde_json::Value;
 use testkit::{Actor, TestService};
 
 pub(crate) type App = TestService<Analytics>;
+
+/// The service, at a time after all that the stories tell of.
+pub(crate) async fn start() -> App {
+    App::at("", after_the_stories()).await
+}
+
+/// The machine's clock, put forward if it has to be.
+pub(crate) fn after_the_stories() -> Clock {
+    let clock = Clock::system();
+    clock.advance(at("2026-12-01T00:00:00Z").since(clock.now()));
+    clock
+}
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

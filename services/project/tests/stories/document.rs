@@ -5,6 +5,7 @@ use project::Project;
 use serde_json::json;
 
 use crate::{
+    imports::send,
     team::{App, text},
     work::Team,
 };
