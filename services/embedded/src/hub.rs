@@ -93,6 +93,7 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 fn defaults(place: &Place, data: &Path) -> anyhow::Result<String> {
     let Secrets {
         master_key,
+        notification_key,
         introspection,
     } = Secrets::in_folder(data)?;
     let port = place.port;
@@ -135,6 +136,11 @@ stop_s = 10
 [auth]
 master_key = "{master_key}"
 public_url = "http://auth.localhost:{port}"
+mail_url = {mail}
+
+[notification]
+master_key = "{notification_key}"
+public_url = "http://gateway.localhost:{port}"
 mail_url = {mail}
 
 {upstreams}"#

@@ -15,6 +15,8 @@ use rand::RngCore;
 pub(crate) struct Secrets {
     /// Seals auth's signing keys.
     pub(crate) master_key: String,
+    /// Seals notification's secrets.
+    pub(crate) notification_key: String,
     /// What the gateway shows to auth.
     pub(crate) introspection: String,
 }
@@ -35,6 +37,7 @@ impl Secrets {
             })?;
         Ok(Self {
             master_key: file(&folder, "auth-master-key")?,
+            notification_key: file(&folder, "notification-master-key")?,
             introspection: file(&folder, "introspection")?,
         })
     }
