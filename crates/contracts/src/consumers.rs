@@ -60,6 +60,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "user.disabled.v1",
             "user.enabled.v1",
             "user.password_changed.v1",
+            "user.deleted.v1",
             "session.started.v1",
             "project.created.v1",
             "project.updated.v1",

@@ -95,7 +95,7 @@ pub struct Letter {
 /// Why a mail was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// It would be refused again: the server said 5xx, or the mail cannot be written.
+    /// It would be refused again: the server said 5xx of it, or the mail cannot be written.
     #[error("refused for good: {0}")]
     Final(String),
     /// The same, and because of the receiver: there is no such mailbox, or it takes nothing.
@@ -203,7 +203,7 @@ fn refusal(error: &lettre::transport::smtp::Error) -> SendError {
     let text = chain(error);
     match error.status().map(u16::from) {
         // Our own login: the operator's to mend, and no fault of the mail.
-        Some(530 | 534 | 535 | 538) => SendError::Later(text),
+        Some(530..=539) => SendError::Later(text),
         Some(550 | 551 | 553 | 556) => SendError::Mailbox(text),
         _ if error.is_permanent() => SendError::Final(text),
         _ => SendError::Later(text),

@@ -161,6 +161,8 @@ plan_rates = false
 
 [notification]
 master_key = "{notification_key}"
+public_url = "http://gateway.localhost:{port}"
+mail_url = {mail}
 
 {upstreams}"#
     ))

@@ -15,7 +15,7 @@ use rand::RngCore;
 pub(crate) struct Secrets {
     /// Seals auth's signing keys.
     pub(crate) auth_key: String,
-    /// Seals what notification signs webhooks with.
+    /// Seals notification's secrets.
     pub(crate) notification_key: String,
     /// What the gateway shows to auth.
     pub(crate) introspection: String,

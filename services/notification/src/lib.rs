@@ -8,6 +8,7 @@
 //! down, a worker ([`outbound`]) makes the attempts.
 
 pub mod api;
+pub mod digests;
 pub mod domain;
 pub mod metrics;
 pub mod outbound;
@@ -21,12 +22,14 @@ use std::{sync::Arc, time::Duration};
 
 use chassis::{Assembly, Boot, Service, worker::Pace};
 use database::MigrationTrait;
+use mail::Transport;
 use seal::Seal;
 use secrecy::ExposeSecret;
 
 use crate::{
+    digests::Digests,
     metrics::Metrics,
-    outbound::{Channels, Dispatcher, Guard, Http, SystemLookup},
+    outbound::{Channels, Dispatcher, Guard, Http, SystemLookup, Templates},
     secrets::Secrets,
 };
 
@@ -34,6 +37,9 @@ use crate::{
 const JANITOR_PAUSE: Duration = Duration::from_secs(3600);
 /// Between two looks for deliveries that are due, beside being told of new ones.
 const DELIVERIES_PAUSE: Duration = Duration::from_millis(500);
+
+/// Between two looks for digests that are due, by whole hours.
+const DIGESTS_PAUSE: Duration = Duration::from_secs(15);
 
 /// The service.
 pub struct Notification;
@@ -60,6 +66,9 @@ impl Service for Notification {
             http: Http::new(guard, settings.webhooks.limits)?,
             secrets: Arc::clone(&secrets),
             patience: settings.webhooks.patience,
+            transport: Arc::new(Transport::new(&settings.mail_route, &settings.mail_from)?),
+            templates: Arc::new(Templates::new()?),
+            public_url: settings.public_url.clone(),
         };
         let metrics = Metrics::new(&mut boot.metrics);
         let dispatcher = Dispatcher::new(db.clone(), clock.clone(), settings.room, channels, metrics);
@@ -67,6 +76,11 @@ impl Service for Notification {
             api: api::new(&db, &clock, &secrets, settings.webhooks.allow_private),
             reactions: reactions::all(&clock),
             workers: vec![
+                // Digests first: what they write is sent in the same round of a test.
+                (
+                    Box::new(Digests::new(db.clone(), clock.clone())),
+                    Pace::every(DIGESTS_PAUSE),
+                ),
                 (Box::new(dispatcher), Pace::every(DELIVERIES_PAUSE)),
                 (
                     Box::new(retention::Retention::new(db, clock, settings)),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chassis::{Settings, Source};
+use mail::Route;
 use seal::Seal;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -26,6 +27,12 @@ pub struct NotificationSettings {
     pub room: Room,
     /// How targets are called.
     pub webhooks: Webhooks,
+    /// Where people reach the hub.
+    pub public_url: String,
+    /// How mails are sent.
+    pub mail_route: Route,
+    /// Their sender.
+    pub mail_from: String,
 }
 
 /// How targets are called.
@@ -57,6 +64,18 @@ impl Settings for NotificationSettings {
         {
             source.reject(error.to_string());
         }
+        let public_url: Option<String> = source.take("notification.public_url");
+        let web = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        source.require(
+            public_url.as_deref().is_none_or(web),
+            "notification.public_url must be an address like https://hub.example.com",
+        );
+        let mail_route = route(source);
+        let mail_from: Option<String> = source.take("notification.mail_from");
+        source.require(
+            mail_from.as_deref().is_none_or(mail::is_sender),
+            "notification.mail_from must be like: CloudTaskHub <no-reply@example.com>",
+        );
         let webhooks = webhooks(source);
         let room = room(source, webhooks.map(|webhooks| webhooks.limits.total));
         Some(Self {
@@ -66,7 +85,21 @@ impl Settings for NotificationSettings {
             master_key: master_key?,
             room: room?,
             webhooks: webhooks?,
+            public_url: public_url?,
+            mail_route: mail_route?,
+            mail_from: mail_from?,
         })
+    }
+}
+
+fn route(source: &mut Source<'_>) -> Option<Route> {
+    let url: String = source.take("notification.mail_url")?;
+    match url.parse() {
+        Ok(route) => Some(route),
+        Err(error) => {
+            source.reject(format!("notification.mail_url {error}"));
+            None
+        }
     }
 }
 
@@ -134,8 +167,8 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "[notification]
-master_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""; // pragma: allowlist secret
+    const KEY: &str =
+        "[notification]\nmaster_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\nmail_url = \"file:///mail\""; // pragma: allowlist secret
 
     fn parse(toml: &str) -> (Option<NotificationSettings>, Vec<String>) {
         parsed(&[KEY, toml])

@@ -41,9 +41,9 @@ pub struct DeliveryApi {
 pub struct Delivery {
     /// Names it.
     pub id: String,
-    /// How it goes: `webhook`. Be ready for further ones.
+    /// How it goes: `webhook`, `email` or `slack`. Be ready for further ones.
     pub channel: String,
-    /// Where it goes: the id of the webhook.
+    /// Where it goes: the id of the webhook, `email`, or whose Slack it is.
     pub target: String,
     /// The same in every attempt: by it a receiver knows a double.
     pub message_id: String,
@@ -162,7 +162,7 @@ impl DeliveryApi {
     async fn list_deliveries(
         &self,
         Bearer(caller): Bearer,
-        /// Only those of this channel: `webhook`.
+        /// Only those of this channel: `webhook`, `email` or `slack`.
         channel: Query<Option<String>>,
         /// Only those in this state: `pending`, `sending`, `delivered`, `retry_scheduled`, `failed` or `unknown`.
         state: Query<Option<String>>,

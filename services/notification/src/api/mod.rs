@@ -2,7 +2,10 @@
 
 pub mod delivery;
 pub mod notification;
+pub mod personal_data;
 pub mod preference;
+pub mod slack;
+pub mod unsubscribe;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -24,6 +27,10 @@ pub enum Tag {
     Webhooks,
     /// What left the house for the caller, and what came of it.
     Deliveries,
+    /// Slack's incoming webhooks of the caller and of projects.
+    Slack,
+    /// All that is held about the caller.
+    PersonalData,
 }
 
 type Operations = (
@@ -31,6 +38,9 @@ type Operations = (
     preference::PreferenceApi,
     webhook::WebhookApi,
     delivery::DeliveryApi,
+    slack::SlackApi,
+    unsubscribe::UnsubscribeApi,
+    personal_data::PersonalDataApi,
 );
 
 const TITLE: &str = "CloudTaskHub notification";
@@ -56,6 +66,20 @@ pub fn new(db: &Db, clock: &Clock, secrets: &Arc<Secrets>, allow_private: bool) 
             allow_private,
         },
         delivery::DeliveryApi {
+            db: db(),
+            clock: clock(),
+        },
+        slack::SlackApi {
+            db: db(),
+            clock: clock(),
+            secrets: Arc::clone(secrets),
+            allow_private,
+        },
+        unsubscribe::UnsubscribeApi {
+            db: db(),
+            secrets: Arc::clone(secrets),
+        },
+        personal_data::PersonalDataApi {
             db: db(),
             clock: clock(),
         },

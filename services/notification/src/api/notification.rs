@@ -35,7 +35,9 @@ pub struct Notification {
     #[oai(validator(max_length = 30))]
     pub id: String,
     /// Why the user is notified: `task_assigned`, `mentioned`, `project_invited`, `task_commented`, `task_due_soon`,
-    /// `password_changed`, `new_session`. Be ready for further ones.
+    /// `password_changed`, `new_session`, `milestone_reached`, `report_generated`, `order_completed`, `order_failed`,
+    /// `invoice_issued`, `payment_failed`, `subscription_past_due`, `subscription_downgraded`, `usage_threshold_reached`,
+    /// `webhook_disabled`, `email_suppressed`. Be ready for further ones.
     #[oai(rename = "type")]
     #[serde(rename = "type")]
     pub kind: String,
@@ -138,7 +140,7 @@ impl poem_openapi::types::Example for UnreadCount {
 }
 
 impl Notification {
-    fn new(row: store::notification::Model, actor_name: Option<&String>) -> Self {
+    pub(super) fn new(row: store::notification::Model, actor_name: Option<&String>) -> Self {
         let text = row.text(actor_name.map(String::as_str));
         Self {
             id: row.id.to_string(),

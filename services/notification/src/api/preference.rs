@@ -1,7 +1,7 @@
-//! The caller's preferences, by type of notification.
+//! The caller's preferences: by type of notification and channel, by project, and by the clock.
 
 use chassis::{
-    Problem,
+    FieldError, Problem,
     http::{answer::Tagged, json::Json, precondition},
 };
 use database::Db;
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::Tag;
 use crate::{
     domain::{
-        self,
         notification::Kind,
-        preference::{PreferenceError, Preferences},
+        preference::{Exception, MOST_PROJECTS, Preference, PreferenceError, Preferences, ProjectExceptions},
+        schedule::Schedule,
     },
     store,
 };
@@ -128,33 +128,186 @@ pub struct NotificationPreference {
     pub kind: NotificationType,
     /// Whether it is put into the inbox.
     pub in_app: bool,
+    /// Whether it is mailed. In a change, without it: the default of the type. Answers name it.
+    #[serde(default)]
+    pub email: Option<bool>,
+    /// Whether it is posted to the user's Slack. In a change, without it: yes. Answers name it.
+    #[serde(default)]
+    pub slack: Option<bool>,
 }
 
-/// What the user wants to hear of.
+/// An exception for one type in one project; a channel that is not named is as everywhere.
+#[derive(Debug, Clone, Serialize, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectPreference {
+    /// Which type.
+    #[oai(rename = "type")]
+    #[serde(rename = "type")]
+    pub kind: NotificationType,
+    /// Whether it is put into the inbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub in_app: Option<bool>,
+    /// Whether it is mailed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub email: Option<bool>,
+    /// Whether it is posted to the user's Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(skip_serializing_if_is_none)]
+    pub slack: Option<bool>,
+}
+
+/// Exceptions for one project.
+#[derive(Debug, Clone, Serialize, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectPreferences {
+    /// Which project.
+    pub project_id: String,
+    /// Types that are wanted otherwise there.
+    #[oai(validator(max_items = 18))]
+    pub preferences: Vec<ProjectPreference>,
+}
+
+/// From when to when nothing is mailed or posted; over midnight when `to` is earlier. What concerns the safety of the account
+/// (`password_changed`, `new_session`) is sent at once.
+#[derive(Debug, Clone, Serialize, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// `HH:MM` in the user's time zone.
+    #[oai(validator(max_length = 5))]
+    pub from: String,
+    /// `HH:MM` in the user's time zone.
+    #[oai(validator(max_length = 5))]
+    pub to: String,
+}
+
+/// What the user wants to hear of, where and when.
 #[derive(Debug, Clone, Serialize, Deserialize, Object)]
 #[serde(deny_unknown_fields)]
 #[oai(example)]
 pub struct NotificationPreferences {
-    /// Answers name every type. In a change, a type that is not named goes back to its default: on.
+    /// Answers name every type. In a change, a type that is not named goes back to its default.
     #[oai(validator(max_items = 18))]
     pub preferences: Vec<NotificationPreference>,
+    /// Exceptions by project.
+    #[serde(default)]
+    #[oai(default, validator(max_items = 100))]
+    pub projects: Vec<ProjectPreferences>,
+    /// When to be left alone; null: never.
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHours>,
+    /// Time zone of quiet hours and of the morning (8:00) of a daily digest, such as `Europe/Berlin`; without it `UTC`.
+    #[serde(default)]
+    #[oai(validator(max_length = 100))]
+    pub time_zone: Option<String>,
+    /// Whether mails are collected: `off`, `hourly` or `daily`; without it `off`.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
 impl poem_openapi::types::Example for NotificationPreferences {
     fn example() -> Self {
-        let muted = [Kind::TaskCommented];
-        Self::from(&Preferences::without(&muted))
+        let mut preferences = Preferences::default();
+        if let Some(muted) = preferences.of_mut(Kind::TaskCommented) {
+            muted.in_app = false;
+        }
+        Self {
+            quiet_hours: Some(QuietHours {
+                from: "22:00".to_owned(),
+                to: "07:00".to_owned(),
+            }),
+            time_zone: Some("Europe/Berlin".to_owned()),
+            ..Self::from(&preferences)
+        }
     }
 }
 
 impl From<&Preferences> for NotificationPreferences {
     fn from(preferences: &Preferences) -> Self {
-        let one = |one: &domain::preference::Preference| NotificationPreference {
+        let one = |one: &Preference| NotificationPreference {
             kind: one.kind.into(),
             in_app: one.in_app,
+            email: Some(one.email),
+            slack: Some(one.slack),
         };
+        let exception = |one: &Exception| ProjectPreference {
+            kind: one.kind.into(),
+            in_app: one.in_app,
+            email: one.email,
+            slack: one.slack,
+        };
+        let project = |one: &ProjectExceptions| ProjectPreferences {
+            project_id: one.project.to_string(),
+            preferences: one.exceptions.iter().map(exception).collect(),
+        };
+        let schedule = &preferences.schedule;
         Self {
             preferences: preferences.all().iter().map(one).collect(),
+            projects: preferences.projects.iter().map(project).collect(),
+            quiet_hours: schedule.quiet.map(|quiet| QuietHours {
+                from: quiet.from(),
+                to: quiet.to(),
+            }),
+            time_zone: Some(schedule.zone().to_owned()),
+            digest: Some(schedule.digest.name().to_owned()),
+        }
+    }
+}
+
+impl NotificationPreferences {
+    fn parse(&self) -> Result<Preferences, Vec<FieldError>> {
+        let mut wrong = Vec::new();
+        let given = self.preferences.iter().map(|one| {
+            let usual = Preference::default(one.kind.into());
+            Preference {
+                kind: one.kind.into(),
+                in_app: one.in_app,
+                email: one.email.unwrap_or(usual.email),
+                slack: one.slack.unwrap_or(usual.slack),
+            }
+        });
+        let given: Vec<Preference> = given.collect();
+        let exception = |one: &ProjectPreference| Exception {
+            kind: one.kind.into(),
+            in_app: one.in_app,
+            email: one.email,
+            slack: one.slack,
+        };
+        let mut projects = Vec::new();
+        for (position, one) in self.projects.iter().enumerate().take(MOST_PROJECTS + 1) {
+            match one.project_id.parse() {
+                Ok(project) => projects.push(ProjectExceptions {
+                    project,
+                    exceptions: one.preferences.iter().map(exception).collect(),
+                }),
+                Err(error) => {
+                    let error: contracts::id::InvalidId = error;
+                    wrong.push(FieldError::new(
+                        format!("/projects/{position}/project_id"),
+                        error.to_string(),
+                    ));
+                }
+            }
+        }
+        let quiet = self
+            .quiet_hours
+            .as_ref()
+            .map(|quiet| (quiet.from.as_str(), quiet.to.as_str()));
+        let schedule = match Schedule::parse(self.time_zone.as_deref(), quiet, self.digest.as_deref()) {
+            Ok(schedule) => schedule,
+            Err(mut errors) => {
+                wrong.append(&mut errors);
+                Schedule::default()
+            }
+        };
+        match Preferences::new(&given, projects, schedule) {
+            Ok(preferences) if wrong.is_empty() => Ok(preferences),
+            Ok(_) => Err(wrong),
+            Err(mut errors) => {
+                errors.append(&mut wrong);
+                Err(errors)
+            }
         }
     }
 }
@@ -199,16 +352,7 @@ impl PreferenceApi {
         body: Json<NotificationPreferences>,
     ) -> Result<Tagged<NotificationPreferences>, Problem> {
         let expected = precondition::if_match(if_match.0.as_deref())?;
-        let given: Vec<domain::preference::Preference> = body
-            .0
-            .preferences
-            .iter()
-            .map(|one| domain::preference::Preference {
-                kind: one.kind.into(),
-                in_app: one.in_app,
-            })
-            .collect();
-        let preferences = Preferences::new(&given).map_err(Problem::invalid)?;
+        let preferences = body.0.parse().map_err(Problem::invalid)?;
         let version = self
             .db
             .write(async |tx| {
@@ -229,6 +373,7 @@ impl From<PreferenceError> for Problem {
     fn from(error: PreferenceError) -> Self {
         match error {
             PreferenceError::Stale(problem) => problem,
+            PreferenceError::Link => Problem::not_found("link-not-valid", error.to_string()),
             PreferenceError::Store(_) => Problem::internal(error),
         }
     }

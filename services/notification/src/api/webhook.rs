@@ -109,7 +109,7 @@ impl Example for Webhook {
 }
 
 impl Webhook {
-    fn new(row: Model, now: Timestamp) -> Result<Self, WebhookError> {
+    pub(super) fn new(row: Model, now: Timestamp) -> Result<Self, WebhookError> {
         Ok(Self {
             event_types: row.filter()?.entries().to_vec(),
             id: row.id.to_string(),

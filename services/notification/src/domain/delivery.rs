@@ -20,16 +20,22 @@ use rand::Rng;
 pub enum Channel {
     /// To an endpoint of the user, signed.
     Webhook,
+    /// To the user's address.
+    Email,
+    /// To Slack.
+    Slack,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Channel; 1] = [Channel::Webhook];
+    pub const ALL: [Channel; 3] = [Channel::Webhook, Channel::Email, Channel::Slack];
 
     /// The name in answers and the database.
     pub const fn name(self) -> &'static str {
         match self {
             Channel::Webhook => "webhook",
+            Channel::Email => "email",
+            Channel::Slack => "slack",
         }
     }
 

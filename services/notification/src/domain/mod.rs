@@ -2,8 +2,11 @@
 
 pub mod address;
 pub mod delivery;
+pub mod money;
 pub mod notification;
 pub mod preference;
+pub mod schedule;
 pub mod session;
 pub mod signature;
+pub mod slack;
 pub mod webhook;

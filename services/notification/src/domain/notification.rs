@@ -94,6 +94,19 @@ impl Kind {
         }
     }
 
+    /// Whether it is mailed until the user says otherwise: what asks for something, not what merely happens.
+    pub const fn is_mailed_by_default(self) -> bool {
+        !matches!(
+            self,
+            Kind::TaskCommented | Kind::MilestoneReached | Kind::EmailSuppressed
+        )
+    }
+
+    /// Whether it concerns the safety of an account: then it waits neither for the end of quiet hours nor for a digest.
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Kind::PasswordChanged | Kind::NewSession)
+    }
+
     /// The kind of this name. `None` for a name that only a newer release knows.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

@@ -5,20 +5,26 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::{Timestamp, id::WebhookId};
 use database::Tx;
+use mail::Transport;
 use sea_orm::{DbErr, EntityTrait};
+use secrecy::SecretString;
 
 use super::{
+    email::{self, DIGEST, Reader},
     http::Http,
+    slack,
+    templates::Templates,
     webhook::{self, Endpoint},
 };
 use crate::{
     domain::{
         delivery::{Attempt, Channel, Outcome},
+        notification::{Kind, News, one_line},
         webhook::{TEST, is_given_up},
     },
-    reactions::disable::disable,
+    reactions::{disable::disable, notify::notify},
     secrets::Secrets,
-    store::{self, delivery::Model},
+    store::{self, contact::MOST_BOUNCES, delivery::Model},
 };
 
 /// What attempts need.
@@ -30,12 +36,22 @@ pub struct Channels {
     pub secrets: Arc<Secrets>,
     /// How long an endpoint may do nothing but fail before it is disabled.
     pub patience: Duration,
+    /// Where mails go.
+    pub transport: Arc<Transport>,
+    /// Their words.
+    pub templates: Arc<Templates>,
+    /// Where people reach the hub; links in mails begin with it.
+    pub public_url: String,
 }
 
 /// An attempt that is ready to be made.
 pub(super) enum Job {
     /// To an endpoint; `true` when it was failing.
     Webhook(Endpoint, bool),
+    /// To somebody's address.
+    Email(Reader),
+    /// To an incoming webhook of Slack.
+    Slack(SecretString),
 }
 
 impl Channels {
@@ -51,6 +67,8 @@ impl Channels {
     ) -> Result<Result<Job, String>, DbErr> {
         match Channel::named(&delivery.channel) {
             Some(Channel::Webhook) => self.webhook(tx, delivery, now).await,
+            Some(Channel::Email) => self.email(tx, delivery).await,
+            Some(Channel::Slack) => self.slack(tx, delivery).await,
             None => Ok(Err("this release knows no such channel".to_owned())),
         }
     }
@@ -79,19 +97,53 @@ impl Channels {
         Ok(Ok(Job::Webhook(endpoint, webhook.failing_since.is_some())))
     }
 
+    async fn email(&self, tx: &Tx, delivery: &Model) -> Result<Result<Job, String>, DbErr> {
+        let user = store::user::Entity::find_by_id(delivery.user_id).one(tx).await?;
+        let reason = match &user {
+            None => "the reader is not known",
+            Some(user) if user.disabled => "the account is shut",
+            Some(user) if user.email.is_empty() || !user.email_verified => "the address is not verified",
+            Some(user) if user.bounces >= MOST_BOUNCES => "mails to the address came back, so no more are sent there",
+            Some(_) => "",
+        };
+        let Some(user) = user.filter(|_| reason.is_empty()) else {
+            return Ok(Err(reason.to_owned()));
+        };
+        let kind = (delivery.event_type != DIGEST).then_some(delivery.event_type.as_str());
+        let token = match self.secrets.unsubscribe_token(user.id, kind) {
+            Ok(token) => token,
+            Err(error) => {
+                tracing::error!(error = %error, "a link to unsubscribe cannot be made");
+                return Ok(Err("the link to unsubscribe cannot be made".to_owned()));
+            }
+        };
+        Ok(Ok(Job::Email(Reader {
+            user: user.id,
+            address: user.email,
+            name: user.display_name,
+            bounces: user.bounces,
+            unsubscribe_url: format!("{}/v1/unsubscribe/{token}", self.public_url.trim_end_matches('/')),
+        })))
+    }
+
+    async fn slack(&self, tx: &Tx, delivery: &Model) -> Result<Result<Job, String>, DbErr> {
+        let Some(hook) = store::slack::find(tx, &delivery.target).await? else {
+            return Ok(Err("the Slack webhook was removed".to_owned()));
+        };
+        let opened = self.secrets.open_slack(&hook);
+        Ok(opened.map(Job::Slack).map_err(|error| {
+            tracing::error!(owner = hook.owner, error = %error, "the address of a Slack webhook cannot be read");
+            "its address cannot be read any more; set it again".to_owned()
+        }))
+    }
+
     /// Makes the attempt.
     pub(super) async fn send(&self, job: &Job, delivery: &Model, now: Timestamp) -> Attempt {
+        let body = || delivery.payload.clone();
         match job {
-            Job::Webhook(endpoint, _) => {
-                webhook::send(
-                    &self.http,
-                    endpoint,
-                    &delivery.message_id,
-                    delivery.payload.clone(),
-                    now,
-                )
-                .await
-            }
+            Job::Webhook(endpoint, _) => webhook::send(&self.http, endpoint, &delivery.message_id, body(), now).await,
+            Job::Email(reader) => email::send(&self.transport, &self.templates, reader, delivery, now).await,
+            Job::Slack(url) => slack::send(&self.http, url, body(), now).await,
         }
     }
 
@@ -109,6 +161,8 @@ impl Channels {
     ) -> Result<(), DbErr> {
         match job {
             Job::Webhook(_, was_failing) => self.settle_webhook(tx, delivery, *was_failing, outcome, now).await,
+            Job::Email(reader) => settle_email(tx, delivery, reader, outcome, now).await,
+            Job::Slack(_) => Ok(()),
         }
     }
 
@@ -142,5 +196,30 @@ impl Channels {
             true => disable(tx, webhook, &why, now).await,
             false => Ok(()),
         }
+    }
+}
+
+/// An address that sends mails back several times in a row gets none any more, and its owner is told in the inbox.
+async fn settle_email(
+    tx: &Tx,
+    delivery: &Model,
+    reader: &Reader,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    match outcome {
+        Outcome::Taken if reader.bounces > 0 => store::user::reached(tx, reader.user, &reader.address).await,
+        Outcome::Gone { reason } => {
+            if store::user::bounced(tx, reader.user, &reader.address).await? != Some(MOST_BOUNCES) {
+                return Ok(());
+            }
+            let news = News {
+                subject: reader.address.clone(),
+                detail: one_line(reason),
+                ..News::new(Kind::EmailSuppressed, format!("email_suppressed:{}", delivery.id), now)
+            };
+            notify(tx, &news, [reader.user], now).await
+        }
+        _ => Ok(()),
     }
 }

@@ -8,15 +8,26 @@ mod comment_created;
 mod comment_deleted;
 mod comment_updated;
 pub(crate) mod disable;
+mod invoice_issued;
 mod member_added;
 mod member_removed;
 mod member_role_changed;
+mod milestone_reached;
 pub(crate) mod notify;
+mod order_completed;
+mod order_failed;
+mod outside;
+mod payment_failed;
 mod project_deleted;
+mod project_slack;
+mod report_generated;
 mod session_started;
+mod subscription_updated;
 mod task_assigned;
 mod task_deleted;
 mod task_due_soon;
+mod usage_threshold_reached;
+mod user_deleted;
 mod user_disabled;
 mod user_enabled;
 mod user_password_changed;
@@ -38,7 +49,7 @@ use contracts::{
 };
 use messaging::Reactions;
 
-use self::broadcast::Broadcast;
+use self::{broadcast::Broadcast, project_slack::ProjectSlack};
 
 /// All reactions. Where several hear one event: what lets somebody hear of it comes before, what ends that comes after.
 pub fn all(clock: &Clock) -> Reactions {
@@ -55,8 +66,21 @@ pub fn all(clock: &Clock) -> Reactions {
         .on(task_assigned::TaskAssignedReaction { clock: clock() })
         .on(task_due_soon::TaskDueSoonReaction { clock: clock() })
         .on(comment_created::CommentCreatedReaction { clock: clock() })
-        .on(comment_updated::CommentUpdatedReaction { clock: clock() });
+        .on(comment_updated::CommentUpdatedReaction { clock: clock() })
+        .on(milestone_reached::MilestoneReachedReaction { clock: clock() })
+        .on(report_generated::ReportGeneratedReaction { clock: clock() })
+        .on(order_completed::OrderCompletedReaction { clock: clock() })
+        .on(order_failed::OrderFailedReaction { clock: clock() })
+        .on(invoice_issued::InvoiceIssuedReaction { clock: clock() })
+        .on(payment_failed::PaymentFailedReaction { clock: clock() })
+        .on(subscription_updated::SubscriptionUpdatedReaction { clock: clock() })
+        .on(usage_threshold_reached::UsageThresholdReachedReaction { clock: clock() })
+        .on(ProjectSlack::<TaskCreated>::new(&clock()))
+        .on(ProjectSlack::<TaskUpdated>::new(&clock()))
+        .on(ProjectSlack::<CommentCreated>::new(&clock()))
+        .on(ProjectSlack::<MilestoneReached>::new(&clock()));
     broadcasts(reactions, &clock())
+        .on(user_deleted::UserDeletedReaction { clock: clock() })
         .on(project_deleted::ProjectDeletedReaction)
         .on(member_removed::MemberRemovedReaction)
         .on(task_deleted::TaskDeletedReaction)

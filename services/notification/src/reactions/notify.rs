@@ -12,7 +12,7 @@ use contracts::{
 use database::Tx;
 use sea_orm::DbErr;
 
-use super::broadcast::broadcast;
+use super::{broadcast::broadcast, outside};
 use crate::{
     domain::notification::{Kind, News},
     store::{
@@ -34,26 +34,23 @@ pub(crate) async fn notify(
         let audience = audience::of(tx, news, addressees).await?;
         if !audience.listeners.is_empty() {
             tell(tx, news, &audience, now).await?;
+            outside::tell(tx, news, &audience, now).await?;
         }
     }
     Ok(())
 }
 
 async fn tell(tx: &Tx, news: &News, audience: &Audience, now: Timestamp) -> Result<(), DbErr> {
+    let in_app = audience.in_app();
+    if in_app.is_empty() {
+        return Ok(());
+    }
     if let (Kind::Mentioned, Some(comment)) = (news.kind, news.comment) {
         // An edit mentions somebody who was told of the comment as such: one notification for a comment, and mention wins.
-        inbox::lock(tx, audience.listeners.iter().copied()).await?;
-        withdraw(
-            tx,
-            notification::withdraw_commented(tx, comment, &audience.listeners).await?,
-        )
-        .await?;
+        inbox::lock(tx, in_app.iter().copied()).await?;
+        withdraw(tx, notification::withdraw_commented(tx, comment, &in_app).await?).await?;
     }
-    let rows = audience
-        .listeners
-        .iter()
-        .map(|user| Model::new(news, *user, now))
-        .collect();
+    let rows = in_app.iter().map(|user| Model::new(news, *user, now)).collect();
     let stored = notification::insert(tx, rows).await?;
     let unread = inbox::change(tx, stored.iter().map(|row| (row.user_id, 1))).await?;
     for row in stored {

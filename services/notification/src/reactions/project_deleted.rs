@@ -8,7 +8,7 @@ use messaging::{Reaction, ReactionError, Received};
 use crate::store::{
     membership,
     notification::{Hidden, blank_excerpts},
-    tombstone,
+    slack, tombstone,
 };
 
 pub(super) struct ProjectDeletedReaction;
@@ -20,6 +20,7 @@ impl Reaction for ProjectDeletedReaction {
     async fn react(&self, tx: &Tx, received: &Received<ProjectDeleted>) -> Result<(), ReactionError> {
         let project = received.event.project_id;
         membership::end_all(tx, project).await?;
+        slack::remove(tx, &project.to_string()).await?;
         tombstone::bury_project(tx, project, received.envelope.time).await?;
         Ok(blank_excerpts(tx, Hidden::Project(project)).await?)
     }

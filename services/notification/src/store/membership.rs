@@ -54,3 +54,16 @@ pub async fn role(db: &impl ConnectionTrait, project: ProjectId, user: UserId) -
     let row = db.query_one_raw(query).await?;
     row.map(|row| row.try_get("", "role")).transpose()
 }
+
+/// The projects of `user`, with their roles.
+///
+/// # Errors
+/// The database's.
+pub async fn of(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<(ProjectId, String)>, DbErr> {
+    let sql = "SELECT project_id, role FROM memberships WHERE user_id = $1 AND role <> '' ORDER BY project_id";
+    let query = Statement::from_sql_and_values(db.get_database_backend(), sql, [user.into()]);
+    let rows = db.query_all_raw(query).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "project_id")?, row.try_get("", "role")?)))
+        .collect()
+}

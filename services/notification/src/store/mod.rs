@@ -2,13 +2,17 @@
 
 pub mod attempt;
 pub mod audience;
+pub mod contact;
 pub mod delivery;
+pub mod digest;
+pub mod erasure;
 pub mod inbox;
 pub mod membership;
 pub mod migrations;
 pub mod notification;
 pub mod preference;
 pub mod session;
+pub mod slack;
 pub mod tombstone;
 pub mod user;
 pub mod webhook;

@@ -260,7 +260,7 @@ pub enum Hidden {
     ProjectTo(ProjectId, UserId),
 }
 
-/// Blanks the excerpts of comments that may not be seen any more. The notifications stay, and so does what is unread.
+/// Blanks the excerpts of comments that may not be seen any more, also of what waits to be mailed. The notifications stay, and so does what is unread.
 ///
 /// # Errors
 /// The database's.
@@ -271,8 +271,38 @@ pub async fn blank_excerpts(tx: &Tx, hidden: Hidden) -> Result<(), DbErr> {
         Hidden::Project(project) => ("project_id = $1", vec![project.into()]),
         Hidden::ProjectTo(project, user) => ("project_id = $1 AND user_id = $2", vec![project.into(), user.into()]),
     };
-    let sql = format!("UPDATE notifications SET detail = '' WHERE {which} AND comment_id IS NOT NULL AND detail <> ''");
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
-        .await
-        .map(drop)
+    let backend = tx.get_database_backend();
+    // What waits to be mailed or posted is not sent any more; what was collected is left out.
+    for sql in [
+        format!("UPDATE notifications SET detail = '' WHERE {which} AND comment_id IS NOT NULL AND detail <> ''"),
+        format!(
+            "UPDATE deliveries SET state = 'failed', due_at = NULL, payload = '{{}}', error = 'not sent: what it is about is gone'
+             WHERE {which} AND comment_id IS NOT NULL AND due_at IS NOT NULL AND state <> 'sending' AND channel <> 'webhook'"
+        ),
+        format!("DELETE FROM digest_entries WHERE {which} AND comment_id IS NOT NULL"),
+    ] {
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, values.clone()))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Forgets the inbox of `user`, and who they are in others': names are gone, and the text of their comments.
+///
+/// # Errors
+/// The database's.
+pub async fn erase(tx: &Tx, user: UserId) -> Result<(), DbErr> {
+    for sql in [
+        "DELETE FROM notifications WHERE user_id = $1",
+        "DELETE FROM inboxes WHERE user_id = $1",
+        "UPDATE notifications SET actor_id = NULL, detail = CASE WHEN comment_id IS NULL THEN detail ELSE '' END WHERE actor_id = $1",
+    ] {
+        tx.execute_raw(Statement::from_sql_and_values(
+            tx.get_database_backend(),
+            sql,
+            [user.into()],
+        ))
+        .await?;
+    }
+    Ok(())
 }

@@ -50,3 +50,14 @@ pub async fn remember(tx: &Tx, first: &SignIn) -> Result<(), DbErr> {
         .await?;
     Ok(())
 }
+
+/// The client of the first sign-in of `user` that is known.
+///
+/// # Errors
+/// The database's.
+pub async fn first_client(db: &impl ConnectionTrait, user: UserId) -> Result<Option<String>, DbErr> {
+    let sql = "SELECT client FROM first_sessions WHERE user_id = $1";
+    let query = Statement::from_sql_and_values(db.get_database_backend(), sql, [user.into()]);
+    let row = db.query_one_raw(query).await?;
+    row.map(|row| row.try_get("", "client")).transpose()
+}

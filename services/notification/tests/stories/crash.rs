@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chassis::worker::Worker;
 use contracts::id::UserId;
+use mail::{Route, Transport};
 use notification::{
-    outbound::{Channels, Dispatcher, Guard, Http, Limits, Room, SystemLookup},
+    outbound::{Channels, Dispatcher, Guard, Http, Limits, Room, SystemLookup, Templates},
     secrets::Secrets,
 };
 use serde_json::json;
@@ -29,6 +30,11 @@ fn dispatcher(app: &App, room: Room) -> Dispatcher {
         http: Http::new(Guard::new(SystemLookup, true), limits).unwrap(),
         secrets: Secrets::new(seal).into(),
         patience: Duration::from_secs(3600),
+        transport: Transport::new(&Route::Folder("/nowhere".into()), "Hub <hub@example.com>")
+            .unwrap()
+            .into(),
+        templates: Templates::new().unwrap().into(),
+        public_url: "http://hub.example".to_owned(),
     };
     Dispatcher::new(app.db.clone(), app.clock.clone(), room, channels, Default::default())
 }

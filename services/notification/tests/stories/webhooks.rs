@@ -491,6 +491,10 @@ async fn nobody_sees_or_touches_what_is_somebody_elses() {
     app.check_foreign(&[
         ("/v1/webhooks/{id}", &path(&webhook)),
         ("/v1/deliveries/{id}", &delivery),
+        (
+            "/v1/projects/{id}/slack",
+            &format!("/v1/projects/{}/slack", world.project),
+        ),
     ])
     .await;
     let bo = app.user();

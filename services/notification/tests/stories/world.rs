@@ -15,10 +15,13 @@ use serde_json::Value;
 use testkit::{Actor, TestService};
 
 /// The service under test.
-pub(crate) struct App(TestService<Notification>);
+pub(crate) struct App {
+    service: TestService<Notification>,
+    mails: tempfile::TempDir,
+}
 
 /// What cannot be left out.
-const SETTINGS: &str = "[notification]\nmaster_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n"; // pragma: allowlist secret
+const MASTER_KEY: &str = "master_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""; // pragma: allowlist secret
 
 impl App {
     pub(crate) async fn start() -> Self {
@@ -30,10 +33,36 @@ impl App {
         Self::at(settings, Clock::system()).await
     }
 
-    /// With these settings, at the time of `clock`.
+    /// With these settings, at the time of `clock`. Mails go to a folder, unless the settings say otherwise.
     pub(crate) async fn at(settings: &str, clock: Clock) -> Self {
+        let mails = tempfile::tempdir().unwrap();
+        let folder = match settings.contains("mail_url") {
+            true => String::new(),
+            false => format!("mail_url = \"file://{}\"\n", mails.path().display()),
+        };
         let own = settings.strip_prefix("[notification]").unwrap_or(settings);
-        Self(TestService::at(&format!("{SETTINGS}{own}"), clock).await)
+        let settings = format!("[notification]\n{MASTER_KEY}\n{folder}{own}");
+        Self {
+            service: TestService::at(&settings, clock).await,
+            mails,
+        }
+    }
+
+    /// All mails that were sent, oldest first.
+    pub(crate) fn mails(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.mails.path()).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.sort_unstable();
+        files
+            .iter()
+            .map(|file| std::fs::read_to_string(file).unwrap())
+            .collect()
+    }
+
+    /// Replaces what `user` wants to hear of.
+    pub(crate) async fn prefer(&self, user: &Actor, preferences: Value) {
+        let call = user.request("PUT", "/v1/notification-preferences");
+        call.header("if-match", "*").json(&preferences).await.expect(200);
     }
 }
 
@@ -41,7 +70,7 @@ impl std::ops::Deref for App {
     type Target = TestService<Notification>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.service
     }
 }
 

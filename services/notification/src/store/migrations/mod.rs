@@ -2,6 +2,7 @@
 
 mod m1001_notifications;
 mod m1002_deliveries;
+mod m1003_channels;
 
 use database::MigrationTrait;
 
@@ -10,5 +11,6 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m1001_notifications::CreateNotifications),
         Box::new(m1002_deliveries::CreateDeliveries),
+        Box::new(m1003_channels::AddChannels),
     ]
 }
