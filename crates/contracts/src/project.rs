@@ -88,7 +88,7 @@ pub struct ProjectDeleted {
     pub version: i64,
 }
 
-/// An address without an account was asked into a project. Who has one is a member at once: [`MemberAdded`].
+/// An address without an account was asked into a project. Who has an account is a member at once, without an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberInvited {
     /// Which invitation.

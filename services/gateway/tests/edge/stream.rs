@@ -151,12 +151,21 @@ fn notified(user: UserId) -> NotificationCreated {
     }
 }
 
+/// Until what was heard so far has gone to the streams that there are. Who comes later hears nothing of it.
+async fn handed_over(edge: &Edge) {
+    let witness = edge.user();
+    let mut stream = Follower::new(edge, &witness, None).await;
+    edge.hear(&notified(witness.id)).await;
+    assert_eq!(stream.names(1).await, ["notification.created"]);
+}
+
 #[tokio::test]
 async fn a_user_sees_what_happens_in_their_projects_and_their_notifications_and_nothing_else() {
     let edge = Edge::in_front_of(&[]).await;
     let (ada, apollo, foreign) = (edge.user(), ProjectId::new(), ProjectId::new());
     edge.hear(&joins(ada.id, apollo, 1)).await;
     edge.hear(&joins(UserId::new(), foreign, 1)).await;
+    handed_over(&edge).await;
     let mut stream = Follower::new(&edge, &ada, None).await;
     edge.hear(&moved(foreign, 1)).await;
     edge.hear(&notified(UserId::new())).await;
@@ -211,6 +220,7 @@ async fn members_hear_that_their_project_is_gone() {
     let edge = Edge::in_front_of(&[]).await;
     let (ada, apollo) = (edge.user(), ProjectId::new());
     edge.hear(&joins(ada.id, apollo, 1)).await;
+    handed_over(&edge).await;
     let mut stream = Follower::new(&edge, &ada, None).await;
     edge.hear(&ProjectDeleted {
         project_id: apollo,
@@ -226,6 +236,7 @@ async fn a_stream_that_is_resumed_misses_nothing_and_repeats_nothing() {
     let edge = Edge::in_front_of(&[]).await;
     let (ada, apollo) = (edge.user(), ProjectId::new());
     edge.hear(&joins(ada.id, apollo, 1)).await;
+    handed_over(&edge).await;
     let mut versions = Vec::new();
     let mut stream = Follower::new(&edge, &ada, None).await;
     let mut sent = 0;
@@ -400,6 +411,7 @@ async fn a_client_that_does_not_read_is_cut_off_and_others_get_everything() {
     let (slow, quick, apollo) = (edge.user(), edge.user(), ProjectId::new());
     edge.hear(&joins(slow.id, apollo, 1)).await;
     edge.hear(&joins(quick.id, apollo, 1)).await;
+    handed_over(&edge).await;
     let asleep = Follower::new(&edge, &slow, None).await;
     let mut awake = Follower::new(&edge, &quick, None).await;
     // Enough to fill every buffer on the way.
