@@ -164,7 +164,9 @@ mod tests {
         let found = differences("notification", |event_type| {
             event_type == "com.cloudtaskhub.token.created.v1"
         });
-        assert!(found.contains(&"notification reacts to token.created.v1: enter it in contracts::consumers".to_owned()));
+        assert!(
+            found.contains(&"notification reacts to token.created.v1: enter it in contracts::consumers".to_owned())
+        );
         assert!(found.contains(
             &"notification does not react to user.updated.v1: take it out of contracts::consumers".to_owned()
         ));
