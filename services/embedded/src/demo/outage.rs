@@ -5,9 +5,10 @@
 //! once more, and the invoices counted. What is not as promised ends the demonstration with an error.
 
 use std::{
+    fs::File,
     io::Write,
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -20,6 +21,8 @@ use super::api::Api;
 
 /// How long a part may take to start, and an order to be completed.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What the hub logs, in its folder.
+const LOG: &str = "hub.log";
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Shows it step by step.
@@ -28,8 +31,16 @@ const PASSWORD: &str = "correct horse battery staple";
 /// When the hub cannot be run, or an order was lost or carried out twice.
 pub(crate) async fn run() -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
-    let hub = Hub::new(folder.path())?;
     say(format!("A hub of its own, in {}", folder.path().display()))?;
+    let shown = show(folder.path()).await;
+    if shown.is_err() {
+        say(format!("It stays for a look, with the hub's words in {LOG}: {}", folder.keep().display()))?;
+    }
+    shown
+}
+
+async fn show(folder: &Path) -> anyhow::Result<()> {
+    let hub = Hub::new(folder)?;
 
     step(1, "The hub starts, but billing is down.")?;
     let running = hub.start(&["--without", "billing"]).await?;
@@ -82,7 +93,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 }
 
 struct Hub {
-    data: std::path::PathBuf,
+    data: PathBuf,
     port: u16,
     internal: u16,
     api: Api,
@@ -121,6 +132,7 @@ impl Hub {
             .arg("serve")
             .args(arguments)
             .stdout(Stdio::null())
+            .stderr(self.log()?)
             .spawn()
             .context("starting the hub")?;
         let begun = Instant::now();
@@ -132,6 +144,12 @@ impl Hub {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(child)
+    }
+
+    fn log(&self) -> anyhow::Result<File> {
+        let path = self.data.join(LOG);
+        let opened = File::options().create(true).append(true).open(&path);
+        opened.with_context(|| format!("{}: cannot be written", path.display()))
     }
 
     /// Runs an operator's command on the hub's files; answers what it says.
@@ -212,10 +230,11 @@ async fn invoices(api: &Api, token: &str, expected: usize) -> anyhow::Result<()>
     let list = api.get("/v1/invoices", token).await?;
     let items = list["items"].as_array().cloned().unwrap_or_default();
     for invoice in &items {
-        say(format!(
-            "invoice {} {} {} {}",
-            invoice["number"], invoice["total_minor"], invoice["currency"], invoice["status"]
-        ))?;
+        let (number, status) = (super::text(invoice, "number")?, super::text(invoice, "status")?);
+        let total = invoice["total_minor"].as_i64().context("an invoice has a total")?;
+        let currency = super::text(invoice, "currency")?;
+        say(format!("  invoice {number}  {}.{:02} {currency}  {status}", total / 100, total % 100))?;
+        ensure!(status == "paid", "{number} is not paid");
     }
     ensure!(
         items.len() == expected,
