@@ -83,6 +83,9 @@ impl Channels {
         if !webhook.enabled && delivery.event_type != TEST {
             return Ok(Err("the webhook is disabled".to_owned()));
         }
+        if store::user::is_shut(tx, webhook.user_id).await? {
+            return Ok(Err("the account is shut".to_owned()));
+        }
         let secrets = match self.secrets.of_webhook(&webhook, now) {
             Ok(secrets) => secrets,
             Err(error) => {

@@ -1,8 +1,8 @@
 //! Makes the attempts that are due, many at a time.
 //!
-//! A step claims what there is room for, waits a moment for attempts to end, and records those that did: the ones under way
-//! live from step to step. So a target that never answers holds up nobody but itself, and itself only up to its share of
-//! the room. Claiming is one transaction, recording another; between them the process may die. The attempt is then *lost*:
+//! A step records the attempts that have ended, claims what there is room for, and waits a moment for attempts to end: those
+//! under way live from step to step. So a target that never answers holds up nobody but itself, and itself only up to its share of
+//! the room. Between claiming and recording the process may die. The attempt is then *lost*:
 //! when its lease is over it becomes `unknown`, and the message goes again under the same id.
 
 use std::{collections::HashMap, time::Duration};
@@ -25,6 +25,8 @@ use crate::{
 
 /// How long a step waits for attempts to end before it looks for new work.
 const MOMENT: Duration = Duration::from_millis(100);
+/// How long it waits for one more, when one has ended: those that end together are recorded together.
+const INSTANT: Duration = Duration::from_millis(2);
 /// How long the attempts under way may take when the process stops.
 const LAST_MOMENT: Duration = Duration::from_secs(5);
 
@@ -77,18 +79,30 @@ impl Dispatcher {
         }
     }
 
-    /// Begins as many attempts as there is room for.
-    async fn begin(&mut self) -> Result<(), DbErr> {
+    /// Records the attempts that ended and begins as many as there is room for, in one transaction. When it fails it is tried
+    /// again with the next step.
+    async fn turn(&mut self) -> Result<(), DbErr> {
         let free = self.room.all.saturating_sub(self.under_way.len());
         let now = self.clock.now();
         let full = self.busy.iter().filter(|(_, count)| **count >= self.room.each);
         let full: Vec<String> = full.map(|(target, _)| target.clone()).collect();
         // Reading first: a write wakes every worker of this process.
-        if free == 0 || !store::delivery::is_due(self.db.read(), &full, now).await? {
+        let due = free > 0 && store::delivery::is_due(self.db.read(), &full, now).await?;
+        if !due && self.ended.is_empty() {
             return Ok(());
         }
         let this = &*self;
-        let claimed = this.db.write(async |tx| this.claim(tx, &full, free, now).await).await?;
+        let claimed = this
+            .db
+            .write(async |tx| {
+                this.record(tx).await?;
+                match due {
+                    true => this.claim(tx, &full, free, now).await,
+                    false => Ok(Vec::new()),
+                }
+            })
+            .await?;
+        self.count();
         for (delivery, job) in claimed {
             *self.busy.entry(delivery.target.clone()).or_default() += 1;
             let channels = self.channels.clone();
@@ -133,18 +147,11 @@ impl Dispatcher {
         Ok(claimed)
     }
 
-    /// Waits a moment for attempts to end.
+    /// Waits a moment for attempts to end, and an instant for those that end together.
     async fn wait(&mut self) {
-        let mut joined = Vec::new();
-        tokio::select! {
-            Some(one) = self.under_way.join_next() => joined.push(one),
-            () = tokio::time::sleep(MOMENT) => {}
-        }
-        while let Some(one) = self.under_way.try_join_next() {
-            joined.push(one);
-        }
-        for one in joined {
-            match one {
+        let mut limit = MOMENT;
+        while let Ok(Some(joined)) = tokio::time::timeout(limit, self.under_way.join_next()).await {
+            match joined {
                 Ok(ended) => {
                     release(&mut self.busy, &ended.delivery.target);
                     self.ended.push(ended);
@@ -152,31 +159,17 @@ impl Dispatcher {
                 // A panic: its lease ends, and it is tried again. Its share is given back when nothing is under way.
                 Err(error) => tracing::error!(error = %error, "an attempt broke off"),
             }
+            limit = INSTANT;
         }
         if self.under_way.is_empty() {
             self.busy.clear();
         }
     }
 
-    /// Records what ended. When that fails it is tried again with the next step.
-    async fn record(&mut self) -> Result<(), DbErr> {
+    async fn record(&self, tx: &Tx) -> Result<(), DbErr> {
         if self.ended.is_empty() {
             return Ok(());
         }
-        let this = &*self;
-        this.db.write(async |tx| this.store(tx).await).await?;
-        for Ended { delivery, attempt, .. } in self.ended.drain(..) {
-            let result = match attempt.outcome {
-                Outcome::Taken => "delivered",
-                Outcome::Later { .. } => "later",
-                Outcome::Never { .. } | Outcome::Gone { .. } => "failed",
-            };
-            self.metrics.attempt(&delivery.channel, result);
-        }
-        Ok(())
-    }
-
-    async fn store(&self, tx: &Tx) -> Result<(), DbErr> {
         let now = self.clock.now();
         let attempts = self.ended.iter();
         let attempts: Vec<_> = attempts
@@ -190,6 +183,18 @@ impl Dispatcher {
             self.channels.settle(tx, job, delivery, &attempt.outcome, now).await?;
         }
         Ok(())
+    }
+
+    /// Counts what was recorded, and forgets it.
+    fn count(&mut self) {
+        for Ended { delivery, attempt, .. } in self.ended.drain(..) {
+            let result = match attempt.outcome {
+                Outcome::Taken => "delivered",
+                Outcome::Later { .. } => "later",
+                Outcome::Never { .. } | Outcome::Gone { .. } => "failed",
+            };
+            self.metrics.attempt(&delivery.channel, result);
+        }
     }
 }
 
@@ -223,12 +228,11 @@ impl Worker for Dispatcher {
 
     async fn step(&mut self) -> Result<Step, StepError> {
         self.commits.mark_unchanged();
-        self.begin().await?;
-        if self.under_way.is_empty() && self.ended.is_empty() {
+        self.turn().await?;
+        if self.under_way.is_empty() {
             return Ok(Step::Drained);
         }
         self.wait().await;
-        self.record().await?;
         Ok(Step::Full)
     }
 
@@ -242,7 +246,7 @@ impl Worker for Dispatcher {
         if tokio::time::timeout(LAST_MOMENT, ending).await.is_err() {
             tracing::warn!("attempts were under way when the process stopped; they will be made again");
         }
-        if let Err(error) = self.record().await {
+        if let Err(error) = self.db.write(async |tx| self.record(tx).await).await {
             tracing::warn!(error = %error, "the last attempts were not recorded; they will be made again");
         }
     }

@@ -62,6 +62,15 @@ pub async fn names(
     Ok(rows.into_iter().collect())
 }
 
+/// Whether the account of `user` is shut, as far as is known.
+///
+/// # Errors
+/// The database's.
+pub async fn is_shut(db: &impl ConnectionTrait, user: UserId) -> Result<bool, DbErr> {
+    let disabled = Entity::find_by_id(user).select_only().column(Column::Disabled);
+    Ok(disabled.into_tuple().one(db).await?.unwrap_or(false))
+}
+
 /// Learns name, address and status, unless something newer is known. Another address begins without bounces.
 ///
 /// # Errors
