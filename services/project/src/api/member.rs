@@ -209,6 +209,8 @@ pub struct MemberApi {
 #[OpenApi]
 impl MemberApi {
     /// Add somebody by e-mail address. Without an account the address is invited, and whoever registers it becomes a member.
+    ///
+    /// 402 `quota-exceeded` when the plan of the project's maker allows no more people in their projects.
     #[oai(
         path = "/v1/projects/:id/members",
         method = "post",

@@ -158,6 +158,8 @@ pub struct ProjectApi {
 #[OpenApi]
 impl ProjectApi {
     /// Create a project; the caller is its first owner.
+    ///
+    /// 402 `quota-exceeded` when the caller's plan allows no more projects.
     #[oai(
         path = "/v1/projects",
         method = "post",

@@ -207,6 +207,8 @@ pub struct TaskApi {
 #[OpenApi]
 impl TaskApi {
     /// Create a task at the end of a project. For members; viewers may not.
+    ///
+    /// 402 `quota-exceeded` when the plan of the project's maker allows no more tasks in their projects.
     #[oai(
         path = "/v1/projects/:id/tasks",
         method = "post",
