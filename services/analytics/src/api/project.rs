@@ -1,5 +1,7 @@
 //! A project's figures, for its members.
 
+#![expect(clippy::too_many_arguments, reason = "one for each parameter of an operation")]
+
 use chassis::{Clock, Problem};
 use contracts::{Timestamp, id::ProjectId};
 use database::Db;
