@@ -12,6 +12,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "user.updated.v1",
             "user.disabled.v1",
+            "user.deleted.v1",
             "session.revoked.v1",
             "token.revoked.v1",
             "project.created.v1",
@@ -30,8 +31,19 @@ const TABLE: &[(&str, &[&str])] = &[
             "comment.created.v1",
             "comment.updated.v1",
             "comment.deleted.v1",
+            "import.progressed.v1",
             "notification.created.v1",
             "notification.read.v1",
+        ],
+    ),
+    (
+        "auth",
+        &[
+            "erasure.gateway_completed.v1",
+            "erasure.project_completed.v1",
+            "erasure.billing_completed.v1",
+            "erasure.notification_completed.v1",
+            "erasure.analytics_completed.v1",
         ],
     ),
     (
@@ -41,6 +53,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "user.updated.v1",
             "user.disabled.v1",
             "user.enabled.v1",
+            "user.deleted.v1",
         ],
     ),
     (

@@ -5,6 +5,7 @@ pub mod commands;
 pub mod domain;
 pub mod keyring;
 pub mod metrics;
+mod reactions;
 pub mod seal;
 pub mod settings;
 pub mod state;
@@ -17,18 +18,15 @@ use async_trait::async_trait;
 use chassis::{Api, Assembly, Boot, Desk, Service};
 use database::MigrationTrait;
 use identity::ServiceSecret;
-use messaging::{
-    Reactions,
-    worker::{Pace, Worker},
-};
+use messaging::worker::{Pace, Worker};
 use poem::{EndpointExt, middleware::AddData};
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
 use crate::{
     api::{
-        introspection::IntrospectionApi, key::KeyApi, mail::MailApi, password::PasswordApi, session::SessionApi,
-        token::TokenApi, user::UserApi,
+        erasure::ErasureApi, introspection::IntrospectionApi, key::KeyApi, mail::MailApi, password::PasswordApi,
+        personal_data::PersonalDataApi, session::SessionApi, token::TokenApi, user::UserApi,
     },
     domain::password::Hasher,
     keyring::Keyring,
@@ -53,6 +51,8 @@ type Operations = (
     TokenApi,
     IntrospectionApi,
     KeyApi,
+    ErasureApi,
+    PersonalDataApi,
 );
 
 /// How often keys are looked after, and so how soon a replica sees those of another.
@@ -123,7 +123,7 @@ impl Service for Auth {
         let api = api.map(|endpoint| api::page::beside(endpoint).with(AddData::new(secret)).map_to_response());
         Ok(Assembly {
             api,
-            reactions: Reactions::new(),
+            reactions: reactions::all(),
             workers,
         })
     }
@@ -139,5 +139,7 @@ fn operations(state: &Arc<State>) -> Operations {
         TokenApi { state: state() },
         IntrospectionApi { state: state() },
         KeyApi { state: state() },
+        ErasureApi { state: state() },
+        PersonalDataApi { state: state() },
     )
 }

@@ -19,7 +19,7 @@ use chassis::{
 use database::MigrationTrait;
 
 use crate::{
-    api::{HomeApi, StreamApi},
+    api::{HomeApi, PersonalDataApi, StreamApi},
     domain::route::{OWN, Table},
     edge::{
         docs,
@@ -52,7 +52,7 @@ impl Service for Gateway {
     }
 
     fn document() -> serde_json::Value {
-        let own = Api::document::<(HomeApi, StreamApi)>(TITLE);
+        let own = Api::document::<(HomeApi, StreamApi, PersonalDataApi)>(TITLE);
         // A test reads them; what is compiled in cannot change afterwards.
         docs::merge(own, &routes::documents().unwrap_or_default())
     }
@@ -96,7 +96,12 @@ impl Service for Gateway {
             settings: settings.home,
             clock: boot.clock.clone(),
         };
-        let own = Api::new(TITLE, (home, StreamApi(Arc::new(parts))));
+        let personal_data = PersonalDataApi {
+            db: boot.db.clone(),
+            upstreams: upstreams.clone(),
+            clock: boot.clock.clone(),
+        };
+        let own = Api::new(TITLE, (home, StreamApi(Arc::new(parts)), personal_data));
         let documents = routes::documents()?;
         let routed = documents.iter().map(|(service, document)| (*service, document));
         let table = Table::build(std::iter::once((OWN, &own.document)).chain(routed))?;

@@ -1,11 +1,13 @@
 //! The gateway's own operations.
 
 mod home;
+mod personal_data;
 mod stream;
 
 use poem_openapi::Tags;
 
 pub use home::HomeApi;
+pub use personal_data::PersonalDataApi;
 pub use stream::StreamApi;
 
 /// Groups in the document.

@@ -2,6 +2,7 @@
 //! ended. Delivery is the tail's work ([`crate::edge::tail`]): reactions run in one replica, clients hang on all of them.
 
 mod comment;
+mod import;
 mod member;
 mod notification;
 mod project;
@@ -29,6 +30,7 @@ pub fn reactions() -> Reactions {
     let reactions = comment::add(reactions);
     let reactions = project::add(reactions);
     let reactions = member::add(reactions);
+    let reactions = import::add(reactions);
     let reactions = notification::add(reactions);
     let reactions = session::add(reactions);
     let reactions = token::add(reactions);
@@ -74,4 +76,16 @@ async fn announce<E: Announced>(tx: &Tx, received: &Received<E>) -> Result<(), D
     let payload =
         serde_json::to_string(&announcement).map_err(|error| DbErr::Custom(format!("announcement: {error}")))?;
     stream_event::append(tx, &announcement.kind, audience, payload).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_consumers_names_what_the_gateway_reacts_to() {
+        let reactions = reactions();
+        let differences = contracts::consumers::differences("gateway", |event_type| reactions.handles(event_type));
+        assert!(differences.is_empty(), "{differences:#?}");
+    }
 }

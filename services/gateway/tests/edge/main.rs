@@ -9,6 +9,7 @@ mod credentials;
 mod document;
 mod home;
 mod limits;
+mod personal_data;
 mod proxy;
 mod resilience;
 mod stream;

@@ -1,5 +1,6 @@
 //! What this service does when it hears an event: event in, transaction, nothing else.
 
+mod user_deleted;
 mod user_disabled;
 mod user_enabled;
 mod user_registered;
@@ -15,4 +16,17 @@ pub(crate) fn all(clock: &Clock) -> Reactions {
         .on(user_updated::UserUpdatedReaction { clock: clock.clone() })
         .on(user_disabled::UserDisabledReaction)
         .on(user_enabled::UserEnabledReaction)
+        .on(user_deleted::UserDeletedReaction { clock: clock.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_consumers_names_what_this_service_reacts_to() {
+        let reactions = all(&Clock::system());
+        let differences = contracts::consumers::differences("project", |event_type| reactions.handles(event_type));
+        assert!(differences.is_empty(), "{differences:#?}");
+    }
 }
