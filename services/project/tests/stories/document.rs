@@ -5,6 +5,7 @@ use project::Project;
 use serde_json::json;
 
 use crate::{
+    imports::send,
     team::{App, text},
     work::Team,
 };
@@ -35,10 +36,14 @@ async fn nothing_of_somebody_elses_project_can_be_reached() {
     );
     let (project, task) = (format!("/v1/projects/{}", team.project), format!("/v1/tasks/{task}"));
     let comment = format!("/v1/comments/{comment}");
+    let path = format!("{project}/import");
+    let import = send(&team.ada, &path, "text/csv", "title\nFix the valve\n").await.expect(202);
+    let import = import.header("location").expect("a location").to_owned();
     let owned = [
         ("/v1/projects/{id}", &*project),
         ("/v1/tasks/{id}", &*task),
         ("/v1/comments/{id}", &*comment),
+        ("/v1/imports/{id}", &*import),
     ];
     team.app.check_foreign(&owned).await;
 }
