@@ -15,7 +15,6 @@ mod import_resume;
 mod imports;
 mod invitations;
 mod labels;
-mod measure;
 mod members;
 mod project_lists;
 mod projects;
