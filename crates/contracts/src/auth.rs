@@ -99,7 +99,7 @@ pub struct SessionRevoked {
     pub session_id: SessionId,
     /// Who.
     pub user_id: UserId,
-    /// `logout`, `revoked`, `refresh_reuse`, `password_changed`, `user_disabled` or `expired`.
+    /// `logout`, `revoked`, `refresh_reuse`, `password_changed`, `user_disabled`, `account_deleted` or `expired`.
     pub reason: String,
 }
 

@@ -15,6 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "user.updated.v1",
             "user.disabled.v1",
+            "user.deleted.v1",
             "session.revoked.v1",
             "token.revoked.v1",
             "project.created.v1",
@@ -33,12 +34,24 @@ const TABLE: &[(&str, &[&str])] = &[
             "comment.created.v1",
             "comment.updated.v1",
             "comment.deleted.v1",
+            "import.progressed.v1",
             "notification.created.v1",
             "notification.read.v1",
             "plan.published.v1",
             "order.completed.v1",
             "order.failed.v1",
             "subscription.updated.v1",
+        ],
+    ),
+    (
+        "auth",
+        &[
+            "subscription.updated.v1",
+            "erasure.gateway_completed.v1",
+            "erasure.project_completed.v1",
+            "erasure.billing_completed.v1",
+            "erasure.notification_completed.v1",
+            "erasure.analytics_completed.v1",
         ],
     ),
     (
@@ -49,9 +62,9 @@ const TABLE: &[(&str, &[&str])] = &[
             "user.disabled.v1",
             "user.enabled.v1",
             "subscription.updated.v1",
+            "user.deleted.v1",
         ],
     ),
-    ("auth", &["subscription.updated.v1"]),
     (
         "notification",
         &[

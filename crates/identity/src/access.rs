@@ -226,6 +226,9 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/.well-known/openid-configuration", Public),
     op("GET", "/v1/me", User(ProfileRead)),
     op("PATCH", "/v1/me", User(ProfileWrite)),
+    op("DELETE", "/v1/me", Session),
+    op("GET", "/v1/erasures/{id}", Public),
+    op("GET", "/v1/personal-data/auth", Session),
     op("POST", "/v1/me/password", Session),
     op("GET", "/v1/sessions", Session),
     op("DELETE", "/v1/sessions/{id}", Session),
@@ -275,6 +278,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/v1/imports", User(ProjectsRead)),
     op("GET", "/v1/imports/{id}", User(ProjectsRead)),
     op("GET", "/v1/imports/{id}/report", User(ProjectsRead)),
+    op("GET", "/v1/personal-data/project", Session),
     // notification
     op("GET", "/v1/notifications", User(NotificationsRead)),
     op("POST", "/v1/notifications/read", User(NotificationsWrite)),
@@ -347,6 +351,8 @@ pub const OPERATIONS: &[Operation] = &[
     op("POST", "/v1/orders", User(BillingWrite)),
     op("GET", "/v1/stream", User(NotificationsRead)),
     op("GET", "/v1/home", User(ProfileRead)),
+    op("GET", "/v1/me/export", Session),
+    op("GET", "/v1/personal-data/gateway", Session),
 ];
 
 /// Who may call `method` on `path`, where parameters may be written `{id}` or `:id`. `None`: nobody.

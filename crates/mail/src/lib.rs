@@ -179,7 +179,7 @@ impl Transport {
         let mut builder = Message::builder()
             .message_id(Some(format!("<{}@{}>", letter.id, self.domain)))
             .from(self.from.clone())
-            .to(Mailbox::new(Some(letter.to_name.clone()), address))
+            .to(Mailbox::new(Some(one_line(&letter.to_name)), address))
             .subject(&letter.subject);
         for (name, value) in &letter.headers {
             let name = HeaderName::new_from_ascii((*name).to_owned()).map_err(|error| error.to_string())?;
@@ -196,6 +196,13 @@ impl Transport {
         };
         message.map_err(|error| error.to_string())
     }
+}
+
+/// A name goes into a header: line breaks and other control characters cannot.
+fn one_line(name: &str) -> String {
+    name.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
 }
 
 /// RFC 5321, 4.2.3 and RFC 4954, 6.

@@ -26,8 +26,8 @@ use tokio::sync::Notify;
 
 use crate::{
     api::{
-        introspection::IntrospectionApi, key::KeyApi, mail::MailApi, password::PasswordApi, session::SessionApi,
-        token::TokenApi, user::UserApi,
+        erasure::ErasureApi, introspection::IntrospectionApi, key::KeyApi, mail::MailApi, password::PasswordApi,
+        personal_data::PersonalDataApi, session::SessionApi, token::TokenApi, user::UserApi,
     },
     domain::password::Hasher,
     keyring::Keyring,
@@ -51,6 +51,8 @@ type Operations = (
     TokenApi,
     IntrospectionApi,
     KeyApi,
+    ErasureApi,
+    PersonalDataApi,
 );
 
 /// How often keys are looked after, and so how soon a replica sees those of another.
@@ -138,5 +140,7 @@ fn operations(state: &Arc<State>) -> Operations {
         TokenApi { state: state() },
         IntrospectionApi { state: state() },
         KeyApi { state: state() },
+        ErasureApi { state: state() },
+        PersonalDataApi { state: state() },
     )
 }

@@ -20,7 +20,7 @@ use chassis::{
 use database::MigrationTrait;
 
 use crate::{
-    api::{HomeApi, OrderApi, StreamApi},
+    api::{HomeApi, OrderApi, PersonalDataApi, StreamApi},
     domain::route::{OWN, Table},
     edge::{
         docs,
@@ -54,7 +54,7 @@ impl Service for Gateway {
     }
 
     fn document() -> serde_json::Value {
-        let own = Api::document::<(HomeApi, OrderApi, StreamApi)>(TITLE);
+        let own = Api::document::<(HomeApi, OrderApi, StreamApi, PersonalDataApi)>(TITLE);
         // A test reads them; what is compiled in cannot change afterwards.
         docs::merge(own, &routes::documents().unwrap_or_default())
     }
@@ -120,7 +120,12 @@ impl Service for Gateway {
             billing: Arc::clone(billing),
             timeout: settings.order_timeout,
         };
-        let own = Api::new(TITLE, (home, orders, StreamApi(Arc::new(parts))));
+        let personal_data = PersonalDataApi {
+            db: boot.db.clone(),
+            upstreams: upstreams.clone(),
+            clock: boot.clock.clone(),
+        };
+        let own = Api::new(TITLE, (home, orders, StreamApi(Arc::new(parts)), personal_data));
         let documents = routes::documents()?;
         let routed = documents.iter().map(|(service, document)| (*service, document));
         let table = Table::build(std::iter::once((OWN, &own.document)).chain(routed))?;

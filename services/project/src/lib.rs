@@ -17,8 +17,8 @@ use messaging::worker::Pace;
 use crate::{
     api::{
         activity::ActivityApi, bulk::BulkApi, comment::CommentApi, export::ExportApi, import::ImportApi,
-        invitation::InvitationApi, label::LabelApi, member::MemberApi, project::ProjectApi, search::SearchApi,
-        task::TaskApi, task_page::TaskPageApi,
+        invitation::InvitationApi, label::LabelApi, member::MemberApi, personal_data::PersonalDataApi,
+        project::ProjectApi, search::SearchApi, task::TaskApi, task_page::TaskPageApi,
     },
     due::DueScheduler,
     importer::Importer,
@@ -44,6 +44,7 @@ type Operations = (
     SearchApi,
     ImportApi,
     ExportApi,
+    PersonalDataApi,
 );
 
 #[async_trait]
@@ -98,6 +99,7 @@ impl Service for Project {
                 clock: clock.clone(),
             },
             ExportApi { db: db.clone() },
+            PersonalDataApi { db: db.clone() },
         );
         let due = DueScheduler {
             db: db.clone(),

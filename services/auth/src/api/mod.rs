@@ -12,11 +12,13 @@ macro_rules! opaque {
 }
 
 pub mod client;
+pub mod erasure;
 pub mod introspection;
 pub mod key;
 pub mod mail;
 pub mod page;
 pub mod password;
+pub mod personal_data;
 pub mod problem;
 pub mod session;
 pub mod token;

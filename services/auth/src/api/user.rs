@@ -362,6 +362,9 @@ impl UserApi {
                 // Admins first and the user after them, in every such request, so that two never wait for each other.
                 let others = store::user::other_admins(tx, id).await?;
                 let mut user = store::user::for_change(tx, id).await?.ok_or(UserError::NotFound)?;
+                if store::erasure::is_erased(tx, id).await? {
+                    return Err(UserError::NotFound);
+                }
                 let caller = store::caller::user(tx, &caller, now).await?;
                 if !caller.administers() {
                     return Err(UserError::Caller(user::CallerError::Gone));

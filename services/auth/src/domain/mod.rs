@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod email;
+pub mod erasure;
 pub mod handle;
 pub mod key;
 pub mod mail;

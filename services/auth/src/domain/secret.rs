@@ -16,6 +16,9 @@ pub const VERIFY: &str = "cth_ev_";
 /// What the code in a reset mail begins with.
 pub const RESET: &str = "cth_pr_";
 
+/// What the id of an erasure begins with.
+pub const ERASURE: &str = "cth_er_";
+
 /// The machine has no random bytes to give.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's random source failed")]

@@ -35,6 +35,8 @@ pub enum EndReason {
     PasswordChanged,
     /// An admin shut the account.
     UserDisabled,
+    /// Its user closed the account.
+    AccountDeleted,
     /// It was not refreshed in time.
     Expired,
 }
@@ -48,6 +50,7 @@ impl EndReason {
             EndReason::RefreshReuse => "refresh_reuse",
             EndReason::PasswordChanged => "password_changed",
             EndReason::UserDisabled => "user_disabled",
+            EndReason::AccountDeleted => "account_deleted",
             EndReason::Expired => "expired",
         }
     }

@@ -3,7 +3,7 @@
 use chassis::{FieldError, Problem};
 use contracts::{
     Timestamp,
-    auth::{UserDisabled, UserEnabled, UserPasswordChanged, UserProfile, UserRegistered, UserUpdated},
+    auth::{UserDeleted, UserDisabled, UserEnabled, UserPasswordChanged, UserProfile, UserRegistered, UserUpdated},
     id::UserId,
 };
 use identity::Role;
@@ -17,6 +17,8 @@ use super::{
 
 /// Characters of a display name at most.
 pub const NAME_MAX: usize = 100;
+/// What a user is called whose account was closed for good.
+pub const DELETED: &str = "Deleted user";
 /// The plan of accounts that bought none.
 pub const FREE: &str = "free";
 
@@ -293,6 +295,26 @@ impl User {
             user_id: self.id,
             version: self.version,
         })
+    }
+
+    /// Closes the account for good: nothing in it names anybody any more, and nobody knows the password of `hash`.
+    pub fn erase(&mut self, hash: PasswordHash, now: Timestamp) -> UserDeleted {
+        let id = self.id.to_string();
+        self.email = Email::stored(format!("{id}@deleted.invalid"));
+        // The random part of the id: unique, and within the length of a handle.
+        let random: String = id.chars().rev().take(20).collect();
+        self.handle = Handle::stored(format!("deleted-{random}"));
+        self.display_name = DELETED.to_owned();
+        self.password = hash;
+        self.email_verified = false;
+        self.role = Role::User;
+        self.disabled = true;
+        self.changed(now);
+        UserDeleted {
+            user_id: self.id,
+            deleted_at: now,
+            version: self.version,
+        }
     }
 
     /// Sets a new password.

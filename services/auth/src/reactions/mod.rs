@@ -1,13 +1,26 @@
 //! What this service does when it hears an event: event in, transaction, nothing else.
 
+mod erased;
 mod subscription_updated;
 
 use chassis::Clock;
+use contracts::{
+    analytics::AnalyticsErased, billing::BillingErased, gateway::GatewayErased, notification::NotificationErased,
+    project::ProjectErased,
+};
 use messaging::Reactions;
+
+use self::erased::ErasedReaction;
 
 /// All reactions.
 pub fn all(clock: &Clock) -> Reactions {
-    Reactions::new().on(subscription_updated::SubscriptionUpdatedReaction { clock: clock.clone() })
+    Reactions::new()
+        .on(subscription_updated::SubscriptionUpdatedReaction { clock: clock.clone() })
+        .on(ErasedReaction::<GatewayErased>::new())
+        .on(ErasedReaction::<ProjectErased>::new())
+        .on(ErasedReaction::<BillingErased>::new())
+        .on(ErasedReaction::<NotificationErased>::new())
+        .on(ErasedReaction::<AnalyticsErased>::new())
 }
 
 #[cfg(test)]

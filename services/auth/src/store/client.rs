@@ -43,6 +43,28 @@ pub async fn remember(tx: &Tx, user: UserId, client: &Client, now: Timestamp) ->
     see(tx, user, NAME, &client.name, now).await
 }
 
+/// All that a user was seen with: kind, value, and when last.
+///
+/// # Errors
+/// The database's.
+pub async fn of_user(c: &impl ConnectionTrait, user: UserId) -> Result<Vec<(String, String, Timestamp)>, DbErr> {
+    let query = Statement::from_sql_and_values(
+        c.get_database_backend(),
+        "SELECT kind, value, last_seen_at FROM known_clients WHERE user_id = $1 ORDER BY last_seen_at",
+        [user.into()],
+    );
+    let rows = c.query_all_raw(query).await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                row.try_get_by_index(0)?,
+                row.try_get_by_index(1)?,
+                row.try_get_by_index(2)?,
+            ))
+        })
+        .collect()
+}
+
 /// Remembers the network alone, for somebody who proved to be the user otherwise than by signing in.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 pub mod caller;
 pub mod client;
 pub mod code;
+pub mod erasure;
 pub mod introspection;
 pub mod key;
 pub mod mail;

@@ -7,6 +7,7 @@ mod brute_force;
 mod commands;
 mod document;
 mod enumeration;
+mod erasure;
 mod hub;
 mod introspection;
 mod keys;

@@ -34,7 +34,10 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     say(format!("A hub of its own, in {}", folder.path().display()))?;
     let shown = show(folder.path()).await;
     if shown.is_err() {
-        say(format!("It stays for a look, with the hub's words in {LOG}: {}", folder.keep().display()))?;
+        say(format!(
+            "It stays for a look, with the hub's words in {LOG}: {}",
+            folder.keep().display()
+        ))?;
     }
     shown
 }
@@ -233,7 +236,11 @@ async fn invoices(api: &Api, token: &str, expected: usize) -> anyhow::Result<()>
         let (number, status) = (super::text(invoice, "number")?, super::text(invoice, "status")?);
         let total = invoice["total_minor"].as_i64().context("an invoice has a total")?;
         let currency = super::text(invoice, "currency")?;
-        say(format!("  invoice {number}  {}.{:02} {currency}  {status}", total / 100, total % 100))?;
+        say(format!(
+            "  invoice {number}  {}.{:02} {currency}  {status}",
+            total / 100,
+            total % 100
+        ))?;
         ensure!(status == "paid", "{number} is not paid");
     }
     ensure!(

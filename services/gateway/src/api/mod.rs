@@ -2,12 +2,14 @@
 
 mod home;
 mod order;
+mod personal_data;
 mod stream;
 
 use poem_openapi::Tags;
 
 pub use home::HomeApi;
 pub use order::OrderApi;
+pub use personal_data::PersonalDataApi;
 pub use stream::StreamApi;
 
 /// Groups in the document.

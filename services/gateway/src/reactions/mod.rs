@@ -3,6 +3,7 @@
 
 mod billing;
 mod comment;
+mod import;
 mod member;
 mod notification;
 mod project;
@@ -30,6 +31,7 @@ pub fn reactions() -> Reactions {
     let reactions = comment::add(reactions);
     let reactions = project::add(reactions);
     let reactions = member::add(reactions);
+    let reactions = import::add(reactions);
     let reactions = notification::add(reactions);
     let reactions = session::add(reactions);
     let reactions = token::add(reactions);

@@ -34,6 +34,18 @@ pub async fn forget_project(tx: &Tx, project: ProjectId) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// The user is a member of nothing any more. The rows stay with their versions, so that no old event brings them back.
+///
+/// # Errors
+/// The database's.
+pub async fn leave_all(tx: &Tx, user: UserId) -> Result<(), DbErr> {
+    let sql = "UPDATE memberships SET active = $2 WHERE user_id = $1";
+    let values = [user.into(), false.into()];
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
+        .await?;
+    Ok(())
+}
+
 /// The projects of a user.
 ///
 /// # Errors

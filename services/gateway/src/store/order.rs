@@ -92,6 +92,21 @@ pub async fn settle(tx: &Tx, id: OrderId, state: State, failure: Option<&Failure
     Ok(())
 }
 
+/// Forgets a user's orders; billing keeps what the law wants kept.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &Tx, user: UserId) -> Result<(), DbErr> {
+    let sql = "DELETE FROM orders WHERE user_id = $1";
+    tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        sql,
+        [user.into()],
+    ))
+    .await?;
+    Ok(())
+}
+
 /// Forgets up to `limit` orders that were settled before `before`: billing has them. One without an end stays.
 ///
 /// # Errors

@@ -29,6 +29,21 @@ pub async fn learn(tx: &Tx, user: UserId, subscription: &SubscriptionSnapshot) -
     Ok(done.rows_affected() == 1)
 }
 
+/// Forgets a user's limit.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &Tx, user: UserId) -> Result<(), DbErr> {
+    let sql = "DELETE FROM plan_limits WHERE user_id = $1";
+    tx.execute_raw(Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        sql,
+        [user.into()],
+    ))
+    .await?;
+    Ok(())
+}
+
 /// Requests a minute of a user; `None` when their plan has no limit, or is not known.
 ///
 /// # Errors

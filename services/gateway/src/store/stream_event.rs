@@ -111,6 +111,36 @@ pub async fn replay(
     rows.iter().map(read).collect()
 }
 
+/// What is kept for a user alone, the oldest first.
+///
+/// # Errors
+/// The database's.
+pub async fn of_user(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<String>, DbErr> {
+    let sql = "SELECT payload FROM stream_events WHERE user_id = $1 AND project_id IS NULL ORDER BY seq";
+    let query = Statement::from_sql_and_values(db.get_database_backend(), sql, [user.into()]);
+    let rows = db.query_all_raw(query).await?;
+    rows.iter().map(|row| row.try_get("", "payload")).collect()
+}
+
+/// Forgets what is kept for a user; the newest number stays, so that clients that resume after it are known. Others still
+/// see what concerned their project too.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_user(tx: &Tx, user: UserId) -> Result<(), DbErr> {
+    let backend = tx.get_database_backend();
+    for sql in [
+        "DELETE FROM stream_events WHERE user_id = $1 AND project_id IS NULL
+             AND seq < (SELECT MAX(seq) FROM stream_events)",
+        "UPDATE stream_events SET payload = '{}', user_id = NULL WHERE user_id = $1 AND project_id IS NULL",
+        "UPDATE stream_events SET user_id = NULL WHERE user_id = $1",
+    ] {
+        tx.execute_raw(Statement::from_sql_and_values(backend, sql, [user.into()]))
+            .await?;
+    }
+    Ok(())
+}
+
 /// The first and last number that are there; zeros when there was never any.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod home;
 mod limits;
 mod order;
 mod orders;
+mod personal_data;
 mod proxy;
 mod resilience;
 mod stream;

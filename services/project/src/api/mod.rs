@@ -9,6 +9,7 @@ pub mod import;
 pub mod invitation;
 pub mod label;
 pub mod member;
+pub mod personal_data;
 pub mod project;
 pub mod quota;
 pub mod search;

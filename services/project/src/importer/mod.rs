@@ -13,7 +13,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use async_trait::async_trait;
 use chassis::Clock;
-use contracts::id::ImportId;
+use contracts::{Timestamp, id::ImportId};
 use database::{Db, Leases};
 use futures_util::future::BoxFuture;
 use messaging::worker::{Step, StepError, Worker};
@@ -25,6 +25,8 @@ use crate::store;
 const AT_ONCE: usize = 4;
 /// Rows that one step of cleaning up removes of each kind.
 const SWEPT: u64 = 100;
+/// How often is looked for something to clean up, beside after an import.
+const SWEEPING: Duration = Duration::from_secs(60);
 /// For how long the report of a finished import is kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -36,6 +38,8 @@ pub(crate) struct Importer {
     /// An upload of which nothing was heard for so long is given up.
     stalled: Duration,
     open: VecDeque<Session>,
+    /// When it was cleaned up to the end; absent when there may be something.
+    clean: Option<Timestamp>,
 }
 
 impl Importer {
@@ -46,6 +50,7 @@ impl Importer {
             clock,
             stalled,
             open: VecDeque::new(),
+            clean: None,
         }
     }
 
@@ -60,15 +65,22 @@ impl Importer {
         })
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<Step, StepError>> {
+    fn sweep(&mut self) -> BoxFuture<'_, Result<Step, StepError>> {
         Box::pin(async move {
             let now = self.clock.now();
+            if self.clean.is_some_and(|at| now.since(at) < SWEEPING) {
+                return Ok(Step::Drained);
+            }
             let (stalled, old) = (now - self.stalled, now - KEPT);
             let gone = self
                 .db
                 .write(async |tx| store::import::sweep(tx, stalled, old, SWEPT).await)
                 .await?;
-            Ok(if gone >= SWEPT { Step::Full } else { Step::Drained })
+            if gone > 0 {
+                return Ok(Step::Full);
+            }
+            self.clean = Some(now);
+            Ok(Step::Drained)
         })
     }
 }
@@ -92,7 +104,7 @@ impl Worker for Importer {
         };
         match session.turn().await {
             Ok(Turn::More) => self.open.push_back(session),
-            Ok(Turn::Over) => {}
+            Ok(Turn::Over) => self.clean = None,
             Err(error) => {
                 // One without a batch in its hands has lost its place: it is opened anew.
                 if session.has_batch() {

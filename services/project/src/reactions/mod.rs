@@ -1,6 +1,7 @@
 //! What this service does when it hears an event: event in, transaction, nothing else.
 
 mod subscription_updated;
+mod user_deleted;
 mod user_disabled;
 mod user_enabled;
 mod user_registered;
@@ -17,6 +18,7 @@ pub(crate) fn all(clock: &Clock) -> Reactions {
         .on(user_disabled::UserDisabledReaction)
         .on(user_enabled::UserEnabledReaction)
         .on(subscription_updated::SubscriptionUpdatedReaction { clock: clock.clone() })
+        .on(user_deleted::UserDeletedReaction { clock: clock.clone() })
 }
 
 #[cfg(test)]

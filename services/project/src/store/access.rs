@@ -9,7 +9,7 @@
 
 use contracts::id::{ProjectId, UserId};
 use identity::{Caller, ProjectRole};
-use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
 use super::project;
 use crate::domain::access::{AccessError, Member};
@@ -58,15 +58,24 @@ pub async fn whole_project(
     least: ProjectRole,
 ) -> Result<Member, AccessError> {
     let id: ProjectId = id.parse().map_err(|_| AccessError::NotFound)?;
+    lock_project(tx, id).await?;
+    let member = find(tx, caller.user, id, "").await?;
+    member.at_least(least)?;
+    Ok(member)
+}
+
+/// Makes changes of a project and of who its members are wait for each other.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_project(tx: &database::Tx, id: ProjectId) -> Result<(), DbErr> {
     if tx.get_database_backend() == DbBackend::Postgres {
         // A statement of its own: one that had to wait for the lock would answer the members as they were before.
         let sql = "SELECT FROM projects WHERE id = $1 FOR NO KEY UPDATE";
         tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [id.into()]))
             .await?;
     }
-    let member = find(tx, caller.user, id, "").await?;
-    member.at_least(least)?;
-    Ok(member)
+    Ok(())
 }
 
 async fn find(tx: &impl ConnectionTrait, user: UserId, id: ProjectId, lock: &str) -> Result<Member, AccessError> {

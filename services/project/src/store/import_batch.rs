@@ -158,6 +158,8 @@ pub async fn carry_out(
         if before == 0 {
             make_labels(tx, project, about, now).await?;
         }
+        // The project before the account, as everybody locks them.
+        task_order::lock(tx, project).await?;
         quota::room(tx, account, Meter::Tasks, creates as u64).await?;
         tasks = create(tx, import, project, &mut planned, &names, now).await?;
     }

@@ -309,3 +309,36 @@ pub async fn other_owners(tx: &database::Tx, project: ProjectId, user: UserId) -
         .unwrap_or_default();
     Ok(owners.unsigned_abs())
 }
+
+/// The projects that the user is a member of, in a fixed order, so that two who lock them one by one cannot deadlock.
+///
+/// # Errors
+/// The database's.
+pub async fn projects_of(tx: &database::Tx, user: UserId) -> Result<Vec<ProjectId>, DbErr> {
+    let query = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "SELECT project_id FROM members WHERE user_id = $1 AND removed_at IS NULL ORDER BY project_id",
+        [user.into()],
+    );
+    let rows = tx.query_all_raw(query).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// Who owns the project when `user` is gone: of those whose accounts work, and else of all, the one of the highest role who
+/// has been in it the longest.
+///
+/// # Errors
+/// The database's.
+pub async fn heir(tx: &database::Tx, project: ProjectId, user: UserId) -> Result<Option<UserId>, DbErr> {
+    let query = Statement::from_sql_and_values(
+        tx.get_database_backend(),
+        "SELECT m.user_id FROM members m LEFT JOIN users u ON u.id = m.user_id
+         WHERE m.project_id = $1 AND m.user_id <> $2 AND m.removed_at IS NULL
+         ORDER BY CASE WHEN COALESCE(u.disabled, FALSE) THEN 1 ELSE 0 END,
+            CASE m.role WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 WHEN 'member' THEN 2 ELSE 3 END, m.joined_at, m.user_id
+         LIMIT 1",
+        [project.into(), user.into()],
+    );
+    let row = tx.query_one_raw(query).await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
+}

@@ -36,14 +36,11 @@ async fn nothing_of_somebody_elses_project_can_be_reached() {
     );
     let (project, task) = (format!("/v1/projects/{}", team.project), format!("/v1/tasks/{task}"));
     let comment = format!("/v1/comments/{comment}");
-    let import = send(
-        &team.ada,
-        "/v1/projects/import?name=Apollo",
-        "text/csv",
-        "title\nPaint the hull".to_owned(),
-    )
-    .await;
-    let import = format!("/v1/imports/{}", text(&import.expect(202).json["id"]));
+    let path = format!("{project}/import");
+    let import = send(&team.ada, &path, "text/csv", "title\nFix the valve\n")
+        .await
+        .expect(202);
+    let import = import.header("location").expect("a location").to_owned();
     let owned = [
         ("/v1/projects/{id}", &*project),
         ("/v1/tasks/{id}", &*task),

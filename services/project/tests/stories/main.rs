@@ -8,6 +8,7 @@ mod comments;
 mod directory;
 mod document;
 mod due;
+mod erasure;
 mod exports;
 mod import_files;
 mod import_resume;

@@ -1,6 +1,7 @@
 //! How the schema came to be. Migrations only expand: an older release must be able to run on a newer schema.
 
 mod m1001_accounts;
+mod m2001_erasures;
 mod m4001_plan_version;
 
 use database::MigrationTrait;
@@ -9,6 +10,7 @@ use database::MigrationTrait;
 pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m1001_accounts::CreateAccounts),
+        Box::new(m2001_erasures::CreateErasures),
         Box::new(m4001_plan_version::AddPlanVersion),
     ]
 }
