@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     access, activity::record_activity, import, import_line, json_list, label, member, project, quota, rows, task_batch,
-    user,
+    task_order, user,
 };
 use crate::domain::{
     access::AccessError,
