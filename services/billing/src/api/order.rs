@@ -223,8 +223,14 @@ pub(super) async fn all(
     before: Option<OrderId>,
     limit: u64,
 ) -> Result<Vec<Order>, OrderError> {
-    let orders = store::order::list(state.db.read(), user, before, limit).await?;
-    detailed(state, orders).await
+    let mut orders = store::order::list(state.db.read(), user, before, limit).await?;
+    let mut answer = Vec::with_capacity(orders.len());
+    // In pieces: a statement takes some thousands of values only.
+    while !orders.is_empty() {
+        let rest = orders.split_off(orders.len().min(500));
+        answer.extend(detailed(state, std::mem::replace(&mut orders, rest)).await?);
+    }
+    Ok(answer)
 }
 
 async fn detailed(state: &State, orders: Vec<Model>) -> Result<Vec<Order>, OrderError> {

@@ -100,11 +100,11 @@ pub struct StripeObject {
 impl Example for StripeEvent {
     fn example() -> Self {
         Self {
-            id: "evt_1P5ktxEzVBJFlm8c13Qzn9bX".to_owned(),
+            id: "evt_example".to_owned(),
             kind: "payment_intent.succeeded".to_owned(),
             data: StripeEventData {
                 object: StripeObject {
-                    id: "pi_3P5ktxEzVBJFlm8c13Qzn9bX".to_owned(),
+                    id: "pi_example".to_owned(),
                 },
             },
         }
@@ -228,7 +228,7 @@ impl PaymentApi {
     )]
     async fn receive_stripe_event(
         &self,
-        /// Made with the webhook's secret: `t=1700000000,v1=…`
+        /// As Stripe makes it: `t=1700000000,v1=…`
         #[oai(name = "Stripe-Signature")]
         signature: Header<Option<String>>,
         body: SignedBody,

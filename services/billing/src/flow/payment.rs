@@ -4,7 +4,7 @@
 use contracts::{
     Timestamp,
     billing::{PaymentFailed, PaymentSucceeded},
-    id::PaymentId,
+    id::{OrderId, PaymentId},
 };
 use database::Tx;
 use sea_orm::DbErr;
@@ -102,7 +102,7 @@ pub async fn record(
         store::account::set_customer(tx, payment.user_id, customer).await?;
     }
     if !payment.read_state()?.is_open() {
-        return came_late(tx, &payment, answer, now).await;
+        return came_late(state, tx, &payment, answer, now).await;
     }
     match answer.map(|report| report.outcome) {
         Ok(Outcome::Succeeded { reference }) => succeeded(state, tx, &payment, &reference, now).await?,
@@ -149,6 +149,12 @@ async fn due_at(tx: &Tx, payment: &Model) -> Result<Timestamp, DbErr> {
     Ok(invoice_of(tx, payment).await?.due_at)
 }
 
+async fn order_of(tx: &Tx, order: OrderId) -> Result<store::order::Model, DbErr> {
+    store::order::find(tx, order)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound(format!("order {order}")))
+}
+
 async fn invoice_of(tx: &Tx, payment: &Model) -> Result<store::invoice::Model, DbErr> {
     store::invoice::find(tx, payment.invoice_id)
         .await?
@@ -190,7 +196,12 @@ pub async fn succeeded(state: &State, tx: &Tx, payment: &Model, reference: &str,
     if account.closed_at.is_some() {
         // Nothing is left that it could pay for. An admin sees the paid invoice of a closed account and pays it back.
         tracing::warn!(payment = %payment.id, "a payment succeeded after its account was closed");
-        return Ok(());
+        let Some(order) = payment.order_id else {
+            return Ok(());
+        };
+        let order = order_of(tx, order).await?;
+        let detail = "the account was closed while this was being paid; the payment is given back";
+        return order::fail(tx, &order, &Refusal::new(Reason::AccountClosed, detail), now).await;
     }
     let Some(order) = payment.order_id else {
         if subscription.status == Status::PastDue {
@@ -200,9 +211,7 @@ pub async fn succeeded(state: &State, tx: &Tx, payment: &Model, reference: &str,
         }
         return Ok(());
     };
-    let order = store::order::find(tx, order)
-        .await?
-        .ok_or_else(|| DbErr::RecordNotFound(format!("order {order}")))?;
+    let order = order_of(tx, order).await?;
     let terms = order
         .terms()?
         .ok_or_else(|| DbErr::RecordNotFound(format!("the terms of order {}", order.id)))?;
@@ -223,8 +232,15 @@ async fn tell_success(tx: &Tx, payment: &Model, now: Timestamp) -> Result<(), Db
     Ok(())
 }
 
-/// Money that comes for what was given up is not lost: it is to the account's credit.
-async fn came_late(tx: &Tx, payment: &Model, answer: Result<Report, Unknown>, now: Timestamp) -> Result<(), DbErr> {
+/// Money that comes for what was given up is not lost: it pays its invoice if that is still to be paid, as a renewal's is that is
+/// to be tried again. Otherwise, or when that next attempt has begun already, it is to the account's credit.
+async fn came_late(
+    state: &State,
+    tx: &Tx,
+    payment: &Model,
+    answer: Result<Report, Unknown>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     let given_up = matches!(payment.read_state()?, Payment::Failed | Payment::Cancelled);
     let Ok(Report {
         outcome: Outcome::Succeeded { reference },
@@ -234,6 +250,9 @@ async fn came_late(tx: &Tx, payment: &Model, answer: Result<Report, Unknown>, no
         return Ok(());
     };
     if given_up {
+        if payment.order_id.is_none() && still_to_be_paid(tx, payment, now).await? {
+            return succeeded(state, tx, payment, &reference, now).await;
+        }
         tracing::warn!(payment = %payment.id, "a payment succeeded after it was given up; it is to the account's credit");
         store::payment::finish(tx, payment.id, Payment::Succeeded, Some(&reference), None, now).await?;
         tell_success(tx, payment, now).await?;
@@ -241,6 +260,20 @@ async fn came_late(tx: &Tx, payment: &Model, answer: Result<Report, Unknown>, no
         store::account::add_credit(tx, payment.user_id, currency, payment.amount_minor).await?;
     }
     Ok(())
+}
+
+/// Whether the invoice is open and nobody is paying it; an attempt that was only scheduled is called off.
+async fn still_to_be_paid(tx: &Tx, payment: &Model, now: Timestamp) -> Result<bool, DbErr> {
+    let standing = store::invoice::standing(tx, payment.invoice_id).await?;
+    if standing.state != store::invoice::State::Open {
+        return Ok(false);
+    }
+    for other in store::payment::of_invoice(tx, payment.invoice_id).await? {
+        if other.read_state()?.is_open() && !store::payment::call_off(tx, other.id, now).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A payment is over without money: its order fails and its invoice is taken back; a renewal is tried again by its schedule.
@@ -270,9 +303,7 @@ async fn given_up(state: &State, tx: &Tx, payment: &Model, reason: &str, now: Ti
         now,
     )
     .await?;
-    let order = store::order::find(tx, order)
-        .await?
-        .ok_or_else(|| DbErr::RecordNotFound(format!("order {order}")))?;
+    let order = order_of(tx, order).await?;
     order::fail(tx, &order, &refusal, now).await
 }
 

@@ -155,3 +155,57 @@ async fn a_payment_of_a_provider_that_is_not_set_up_any_more_waits_for_it() {
             .contains("stripe is not set up")
     );
 }
+
+#[tokio::test]
+async fn money_that_comes_after_its_account_was_closed_ends_the_order_and_subscribes_nobody() {
+    let app = hub().await;
+    let ada = customer(&app).await;
+    pay_with(&ada, "sandbox_unreachable").await;
+    let order = order(&app, &ada, "team", 1, "month");
+    app.deliver(&order).await;
+    app.step_workers().await;
+    let closed = contracts::auth::UserDeleted {
+        user_id: ada.id,
+        deleted_at: app.clock.now(),
+        version: 2,
+    };
+    app.deliver(&closed).await;
+    assert_eq!(
+        shown(&ada, order.order_id).await["status"],
+        "charging",
+        "nobody knows yet"
+    );
+    record(&app, payment_of(&app, &ada).await.id).await;
+    assert_eq!(shown(&ada, order.order_id).await["reason"], "account_closed");
+    assert_eq!(crate::world::subscription(&ada).await["plan"], "free");
+    assert_eq!(
+        invoices(&ada).await[0]["status"],
+        "paid",
+        "an admin sees what is to be given back"
+    );
+}
+
+#[tokio::test]
+async fn money_that_comes_late_for_a_renewal_pays_it_and_the_scheduled_attempt_is_called_off() {
+    let app = hub().await;
+    let ada = customer(&app).await;
+    crate::world::place(&app, &ada, "team", 1, "month").await;
+    pay_with(&ada, "sandbox_declined").await;
+    let end = crate::world::time(&crate::world::subscription(&ada).await["period_end"]);
+    crate::world::pass_until(&app, end);
+    app.step_workers().await;
+    let payments = payment::of_user(app.db.read(), ada.id).await.unwrap();
+    assert_eq!(
+        (payments.len(), payments[1].state.as_str(), payments[2].state.as_str()),
+        (3, "failed", "pending")
+    );
+    record(&app, payments[1].id).await;
+    assert_eq!(crate::world::subscription(&ada).await["status"], "active");
+    assert_eq!(
+        (invoices(&ada).await[1]["status"].as_str(), credit(&ada).await),
+        (Some("paid"), 0)
+    );
+    app.clock.advance(10 * crate::world::DAY);
+    app.step_workers().await;
+    assert_eq!(app.published_of::<PaymentSucceeded>().await.len(), 2);
+}
