@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chassis::Problem;
 use contracts::id::UserId;
 use database::Db;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use identity::Bearer;
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::{

@@ -37,7 +37,9 @@ async fn nothing_of_somebody_elses_project_can_be_reached() {
     let (project, task) = (format!("/v1/projects/{}", team.project), format!("/v1/tasks/{task}"));
     let comment = format!("/v1/comments/{comment}");
     let path = format!("{project}/import");
-    let import = send(&team.ada, &path, "text/csv", "title\nFix the valve\n").await.expect(202);
+    let import = send(&team.ada, &path, "text/csv", "title\nFix the valve\n")
+        .await
+        .expect(202);
     let import = import.header("location").expect("a location").to_owned();
     let owned = [
         ("/v1/projects/{id}", &*project),
