@@ -96,9 +96,7 @@ impl PersonalDataApi {
             }
         });
         let head = stream::iter([Ok::<_, std::io::Error>(Bytes::from(head))]);
-        Ok(Streamed(Body::from_bytes_stream(futures_util::StreamExt::chain(
-            head, rest,
-        ))))
+        Ok(Streamed(Body::from_bytes_stream(head.chain(rest))))
     }
 }
 
