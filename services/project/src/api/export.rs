@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use chassis::{FieldError, Problem};
 use database::Db;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use identity::{Bearer, ProjectRole};
 use poem::{
     Body, IntoResponse, Response,
@@ -121,24 +121,22 @@ impl ExportApi {
             .map_err(Problem::internal)?;
         // The first page may still fail as a whole.
         let first = pages.next().await.map_err(Problem::internal)?;
-        let rest = stream::unfold((Some(first), Some(pages)), |(first, pages)| async move {
+        let rest = stream::unfold(Some(pages), |pages| async move {
             let mut pages = pages?;
-            match first.map_or_else(|| None, Some) {
-                Some(first) => first.map(|bytes| (Ok(bytes), (None, Some(pages)))),
-                None => match pages.next().await {
-                    Ok(None) => None,
-                    Ok(Some(bytes)) => Some((Ok(bytes), (None, Some(pages)))),
-                    Err(error) => {
-                        tracing::error!(error = %error, "an export breaks off");
-                        Some((Err(std::io::Error::other(error)), (None, None)))
-                    }
-                },
+            match pages.next().await {
+                Ok(None) => None,
+                Ok(Some(bytes)) => Some((Ok(bytes), Some(pages))),
+                Err(error) => {
+                    tracing::error!(error = %error, "an export breaks off");
+                    Some((Err(std::io::Error::other(error)), None))
+                }
             }
         });
+        let first = stream::iter(first.map(Ok::<_, std::io::Error>));
         Ok(Export {
             kind,
             name,
-            body: Body::from_bytes_stream(rest),
+            body: Body::from_bytes_stream(first.chain(rest)),
         })
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chassis::Problem;
 use contracts::id::UserId;
 use database::Db;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use identity::Bearer;
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::{
@@ -96,9 +96,7 @@ impl PersonalDataApi {
             }
         });
         let head = stream::iter([Ok::<_, std::io::Error>(Bytes::from(head))]);
-        Ok(Streamed(Body::from_bytes_stream(futures_util::StreamExt::chain(
-            head, rest,
-        ))))
+        Ok(Streamed(Body::from_bytes_stream(head.chain(rest))))
     }
 }
 

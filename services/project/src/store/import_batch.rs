@@ -100,9 +100,7 @@ impl From<TaskError> for BatchError {
 pub async fn start(tx: &Tx, import: &mut Import, was: State, now: Timestamp) -> Result<(), BatchError> {
     import.state = State::Running;
     import.updated_at = now;
-    if let (None, Some(name), Some(format)) = (import.project_id, &import.project_name, import.format) {
-        import.project_id = earlier_project(tx, import.user_id, name, format.name()).await?;
-    }
+    find_project(tx, import).await?;
     if !import::update(tx, import, was, import.rows_read).await? {
         return Err(BatchError::Elsewhere);
     }
@@ -127,6 +125,8 @@ pub async fn carry_out(
 ) -> Result<(), BatchError> {
     let before = import.rows_read;
     let names = names_of(tx, import.user_id).await?;
+    // Another import of the same name may have been first meanwhile.
+    find_project(tx, import).await?;
     let account = match import.project_id {
         Some(project) => {
             let member = access::of_user(tx, import.user_id, project, ProjectRole::Member).await?;
@@ -188,6 +188,9 @@ pub async fn finish(
 ) -> Result<(), BatchError> {
     import.finish(failure, now);
     import.updated_at = now;
+    if import.state == State::Completed {
+        find_project(tx, import).await?;
+    }
     let done = import.state == State::Completed && !import.dry_run;
     // A file without rows is a project without tasks.
     if done && import.project_id.is_none() && import.project_name.is_some() {
@@ -206,15 +209,20 @@ pub async fn finish(
     Ok(())
 }
 
-/// The project that an earlier import of the same user, name and kind of source has made.
-async fn earlier_project(tx: &Tx, user: UserId, name: &str, source: &str) -> Result<Option<ProjectId>, DbErr> {
+/// Fills the project that an earlier import of the same user, name and kind of source has made, if there is one.
+async fn find_project(tx: &Tx, import: &mut Import) -> Result<(), DbErr> {
+    let (None, Some(name), Some(format)) = (import.project_id, &import.project_name, import.format) else {
+        return Ok(());
+    };
     let query = Statement::from_sql_and_values(
         tx.get_database_backend(),
         "SELECT project_id FROM import_projects WHERE user_id = $1 AND name = $2 AND source = $3",
-        [user.into(), name.into(), source.into()],
+        [import.user_id.into(), name.as_str().into(), format.name().into()],
     );
-    let row = tx.query_one_raw(query).await?;
-    row.map(|row| row.try_get_by_index(0)).transpose()
+    if let Some(row) = tx.query_one_raw(query).await? {
+        import.project_id = Some(row.try_get_by_index(0)?);
+    }
+    Ok(())
 }
 
 async fn make_project(tx: &Tx, import: &mut Import, about: &About, now: Timestamp) -> Result<ProjectId, BatchError> {

@@ -172,6 +172,26 @@ async fn repeating_an_import_doubles_neither_project_nor_task() {
 }
 
 #[tokio::test]
+async fn the_same_file_sent_twice_at_once_is_one_project_with_each_task_once() {
+    let app = App::start().await;
+    let ada = person(&app, "Ada").await;
+    let path = "/v1/projects/import?name=Apollo";
+    for _ in 0..2 {
+        send(&ada, path, "text/csv", "title\nFix the valve\n").await.expect(202);
+    }
+    app.step_workers().await;
+    let imports = ada.get("/v1/imports").await.expect(200).json["items"].clone();
+    let created = imports
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|import| import["created"].as_u64());
+    assert_eq!(created.sum::<u64>(), 1, "{imports}");
+    let projects = ada.get("/v1/projects").await.expect(200).json["items"].clone();
+    assert_eq!(projects.as_array().map(Vec::len), Some(1), "{projects}");
+}
+
+#[tokio::test]
 async fn a_task_that_was_imported_and_deleted_does_not_come_back() {
     let app = App::start().await;
     let ada = person(&app, "Ada").await;
