@@ -40,8 +40,8 @@ pub struct CreateToken {
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: String,
     /// What it may be used for: `profile:read`, `profile:write`, `projects:read`, `projects:write`, `tasks:read`,
-    /// `tasks:write`, `notifications:read`, `notifications:write`, `admin`.
-    #[oai(validator(min_items = 1, max_items = 9))]
+    /// `tasks:write`, `notifications:read`, `notifications:write`, `billing:read`, `billing:write`, `analytics:read`, `admin`.
+    #[oai(validator(min_items = 1, max_items = 12))]
     pub scopes: Vec<String>,
     /// When it ends; in 90 days when it is left out.
     #[serde(default)]
