@@ -179,8 +179,8 @@ impl Transport {
         let mut builder = Message::builder()
             .message_id(Some(format!("<{}@{}>", letter.id, self.domain)))
             .from(self.from.clone())
-            .to(Mailbox::new(Some(letter.to_name.clone()), address))
-            .subject(&letter.subject);
+            .to(Mailbox::new(Some(one_line(&letter.to_name)), address))
+            .subject(one_line(&letter.subject));
         for (name, value) in &letter.headers {
             let name = HeaderName::new_from_ascii((*name).to_owned()).map_err(|error| error.to_string())?;
             builder = builder.raw_header(HeaderValue::new(name, value.clone()));
@@ -196,6 +196,13 @@ impl Transport {
         };
         message.map_err(|error| error.to_string())
     }
+}
+
+/// Without what could end a header's line; lettre panics at a name that has it.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
 }
 
 /// RFC 5321, 4.2.3 and RFC 4954, 6.
