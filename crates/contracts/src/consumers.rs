@@ -175,11 +175,9 @@ mod tests {
     #[test]
     fn a_reaction_that_the_table_forgot_is_named_and_so_is_one_that_is_gone() {
         let found = differences("notification", |event_type| {
-            event_type == "com.cloudtaskhub.token.created.v1"
+            event_type == "com.cloudtaskhub.task.moved.v1"
         });
-        assert!(
-            found.contains(&"notification reacts to token.created.v1: enter it in contracts::consumers".to_owned())
-        );
+        assert!(found.contains(&"notification reacts to task.moved.v1: enter it in contracts::consumers".to_owned()));
         assert!(found.contains(
             &"notification does not react to user.updated.v1: take it out of contracts::consumers".to_owned()
         ));

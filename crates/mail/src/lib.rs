@@ -180,7 +180,7 @@ impl Transport {
             .message_id(Some(format!("<{}@{}>", letter.id, self.domain)))
             .from(self.from.clone())
             .to(Mailbox::new(Some(one_line(&letter.to_name)), address))
-            .subject(&letter.subject);
+            .subject(one_line(&letter.subject));
         for (name, value) in &letter.headers {
             let name = HeaderName::new_from_ascii((*name).to_owned()).map_err(|error| error.to_string())?;
             builder = builder.raw_header(HeaderValue::new(name, value.clone()));
@@ -198,9 +198,9 @@ impl Transport {
     }
 }
 
-/// A name goes into a header: line breaks and other control characters cannot.
-fn one_line(name: &str) -> String {
-    name.chars()
+/// Without what could end a header's line; lettre panics at a name that has it.
+fn one_line(text: &str) -> String {
+    text.chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect()
 }
