@@ -122,7 +122,7 @@ async fn invitations_to_the_address_and_imports_go_too() {
     let project = project_of(&ada, "Apollo").await;
     let invited = add(&ada, &project, "Bruno", "member").await;
     assert_eq!(
-        invited["state"], "pending",
+        invited["status"], "pending",
         "the address is nobody's any more: {invited}"
     );
 }
