@@ -2,9 +2,12 @@
 
 use contracts::{
     Event, Timestamp,
+    analytics::AnalyticsErased,
     auth::{SessionRevoked, TokenRevoked, UserDeleted, UserErased},
+    billing::BillingErased,
     gateway::GatewayErased,
     id::UserId,
+    notification::NotificationErased,
     project::ProjectErased,
 };
 use serde_json::{Value, json};
@@ -80,8 +83,13 @@ async fn the_erasure_is_complete_when_every_service_has_said_so_and_is_told_once
         .iter()
         .map(|part| text(part, "service"))
         .collect();
-    assert_eq!(waiting, contracts::consumers::of(UserDeleted::TYPE));
-    let erased_at = Timestamp::now();
+    let mut hearing = contracts::consumers::of(UserDeleted::TYPE);
+    hearing.sort_unstable();
+    assert_eq!(waiting, hearing);
+    let (user_id, erased_at) = (ada.id, Timestamp::now());
+    hub.app.deliver(&BillingErased { user_id, erased_at }).await;
+    hub.app.deliver(&NotificationErased { user_id, erased_at }).await;
+    hub.app.deliver(&AnalyticsErased { user_id, erased_at }).await;
     hub.app
         .deliver(&ProjectErased {
             user_id: ada.id,
