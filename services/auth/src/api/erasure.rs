@@ -195,7 +195,7 @@ impl ErasureApi {
                 store::user::update(tx, &user).await?;
                 store::erasure::begin(tx, user.id, &digest, now).await?;
                 messaging::append(tx, &deleted).await?;
-                Ok(store::erasure::find(tx, &digest).await?.ok_or(ErasureError::NotFound)?)
+                store::erasure::find(tx, &digest).await?.ok_or(ErasureError::NotFound)
             })
             .await?;
         let id = id.expose_secret().to_owned();

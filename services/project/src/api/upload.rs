@@ -29,7 +29,7 @@ enum Source {
     Plain(Pieces),
     Form {
         form: multer::Multipart<'static>,
-        part: Option<multer::Field<'static>>,
+        part: Option<Box<multer::Field<'static>>>,
     },
 }
 
@@ -61,7 +61,7 @@ impl Upload {
                 _ if csv => self.mime = mime::TEXT_CSV,
                 _ => self.mime = mime::APPLICATION_OCTET_STREAM,
             }
-            *part = Some(first);
+            *part = Some(Box::new(first));
         }
         let csv = self.mime.essence_str() == mime::TEXT_CSV.essence_str();
         Ok(Said {
