@@ -32,6 +32,7 @@ struct Own {
 pub struct Start {
     data: Option<PathBuf>,
     variables: Vec<(String, String)>,
+    missing: Vec<String>,
 }
 
 impl Start {
@@ -46,6 +47,13 @@ impl Start {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// As if this part of it were down: the name of a service, or `broker`.
+    #[must_use]
+    pub fn without(mut self, part: &str) -> Self {
+        self.missing.push(part.to_owned());
         self
     }
 
@@ -69,6 +77,7 @@ impl Start {
         let mut command = command(&data, public.port());
         command
             .args(["--internal-port", &internal.port().to_string()])
+            .args(self.missing.iter().flat_map(|part| ["--without", part]))
             .envs(self.variables)
             // A hub that tests start many times need not survive a power failure.
             .env("CLOUDTASKHUB_DATABASE__DURABLE", "false")
@@ -95,14 +104,29 @@ impl Start {
 
 /// The hub's command line, for stories about how it starts.
 pub fn command(data: &Path, port: u16) -> Command {
-    let binary = std::env::var_os("HUB_BINARY").map_or_else(built_binary, PathBuf::from);
-    let mut command = Command::new(binary);
+    let mut command = binary();
     command
         .arg("serve")
         .args(["--port", &port.to_string()])
         .arg("--data")
         .arg(data);
     command
+}
+
+/// Carries out an operator's command on the folder of a hub; answers what it says.
+///
+/// # Panics
+/// When it fails, showing why.
+pub async fn operate(data: &Path, arguments: &[&str]) -> String {
+    let output = binary().args(arguments).arg("--data").arg(data).output().await;
+    let output = output.expect("the hub's binary starts");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {complaint}", arguments.join(" "));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn binary() -> Command {
+    Command::new(std::env::var_os("HUB_BINARY").map_or_else(built_binary, PathBuf::from))
 }
 
 fn built_binary() -> PathBuf {

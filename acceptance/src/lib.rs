@@ -6,9 +6,11 @@
 pub mod hub;
 pub mod person;
 pub mod stream;
+pub mod target;
 
 pub use hub::Hub;
 pub use person::{Answer, Person};
+pub use target::Target;
 
 use std::time::{Duration, Instant};
 

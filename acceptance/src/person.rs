@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
 use crate::{Hub, stream::Stream, until};
@@ -137,6 +137,14 @@ impl Person {
         self.refresh_token = session["refresh_token"].as_str().expect("a refresh token").to_owned();
     }
 
+    /// Gets a fresh access token.
+    pub async fn refresh(&mut self) {
+        let body = json!({ "refresh_token": self.refresh_token });
+        let session = self.post("/v1/auth/refresh", body).await.expect(200);
+        self.token = session["access_token"].as_str().expect("an access token").to_owned();
+        self.refresh_token = session["refresh_token"].as_str().expect("a refresh token").to_owned();
+    }
+
     /// Sends a request to the gateway, or to another host when `path` is an address.
     ///
     /// # Panics
@@ -154,6 +162,14 @@ impl Person {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Option<Answer> {
+        let mut request = self.request(method, path, headers);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Answer::of(request.send().await.ok()?).await
+    }
+
+    fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> RequestBuilder {
         let url = self.base.join(path).expect("a path");
         let mut request = self
             .client
@@ -164,10 +180,17 @@ impl Person {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        Answer::of(request.send().await.ok()?).await
+        request
+    }
+
+    /// Posts a file.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn upload(&self, path: &str, kind: &str, file: impl Into<String>) -> Answer {
+        let request = self.request("POST", path, &[("Content-Type", kind)]).body(file.into());
+        let answer = Answer::of(request.send().await.expect("an answer")).await;
+        answer.expect("a whole answer")
     }
 
     /// `GET`
@@ -196,6 +219,34 @@ impl Person {
         self.post(&format!("/v1/projects/{project}/tasks"), task)
             .await
             .expect(201)
+    }
+
+    /// Finishes a task.
+    pub async fn finish(&self, task: &Value) {
+        let path = format!("/v1/tasks/{}", task["id"].as_str().expect("an id"));
+        let tag = self.get(&path).await.header("etag").expect("an etag").to_owned();
+        let body = Some(json!({ "status": "done" }));
+        self.send("PATCH", &path, &[("If-Match", &tag)], body).await.expect(200);
+    }
+
+    /// Orders a plan by the month; answers the order's id. The same `key` is the same order.
+    pub async fn order(&self, plan: &str, seats: u32, key: &str) -> String {
+        let body = json!({ "plan": plan, "seats": seats, "interval": "month" });
+        let accepted = self
+            .send("POST", "/v1/orders", &[("Idempotency-Key", key)], Some(body))
+            .await
+            .expect(202);
+        accepted["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Waits until an order has come to its end, and answers it.
+    pub async fn order_ended(&self, order: &str) -> Value {
+        until("the order has ended", async || {
+            let order = self.get(&format!("/v1/orders/{order}")).await.expect(200);
+            let ended = order["status"] == "completed" || order["status"] == "failed";
+            ended.then_some(order)
+        })
+        .await
     }
 
     /// Brings somebody into a project, and waits until they are in it: their account may be news to the project service.

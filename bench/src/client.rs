@@ -36,19 +36,18 @@ impl Client {
         token: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<hyper::Response<Incoming>> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, "gateway.localhost");
-        if !token.is_empty() {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
+        let request = request(method, path, token);
         let request = match body {
             Some(body) => request
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?,
             None => request.body(Full::new(Bytes::new()))?,
         };
+        self.send(request).await
+    }
+
+    /// Sends a request of [`request`] and answers when its head has come.
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<hyper::Response<Incoming>> {
         self.sender.ready().await?;
         Ok(self.sender.send_request(request).await?)
     }
@@ -93,6 +92,30 @@ impl Client {
         }
         bail!("{method} {path} was throttled for two minutes")
     }
+}
+
+/// A request to the gateway that has no body yet.
+pub(crate) fn request(method: &str, path: &str, token: &str) -> hyper::http::request::Builder {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "gateway.localhost");
+    match token {
+        "" => request,
+        token => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+    }
+}
+
+/// The whole of an answer that must be a success with JSON.
+pub(crate) async fn read(answer: hyper::Response<Incoming>) -> anyhow::Result<Value> {
+    let status = answer.status();
+    let bytes = answer.into_body().collect().await?.to_bytes();
+    anyhow::ensure!(
+        status.is_success(),
+        "answered {status}: {}",
+        String::from_utf8_lossy(&bytes)
+    );
+    serde_json::from_slice(&bytes).context("answered no JSON")
 }
 
 #[expect(clippy::print_stderr, reason = "the benchmark's own log")]

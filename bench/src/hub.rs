@@ -17,12 +17,31 @@ pub(crate) struct Hub {
     pub(crate) ready_after: Duration,
     internal: SocketAddr,
     child: Child,
-    _data: tempfile::TempDir,
+    _data: Option<tempfile::TempDir>,
+}
+
+/// How a hub differs from one that a user would start.
+#[derive(Default)]
+pub(crate) struct Conditions<'a> {
+    /// A part that is down.
+    pub(crate) without: Option<&'a str>,
+    /// Whether webhooks may have targets on this machine.
+    pub(crate) local_targets: bool,
 }
 
 impl Hub {
-    pub(crate) async fn start(binary: &Path) -> anyhow::Result<Self> {
+    /// One with nothing in it.
+    pub(crate) async fn start(binary: &Path, conditions: &Conditions<'_>) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
+        let hub = Self::start_in(binary, data.path(), conditions).await?;
+        Ok(Self {
+            _data: Some(data),
+            ..hub
+        })
+    }
+
+    /// One in a folder that outlives it.
+    pub(crate) async fn start_in(binary: &Path, data: &Path, conditions: &Conditions<'_>) -> anyhow::Result<Self> {
         let address = free_address()?;
         let internal = free_address()?;
         let begun = Instant::now();
@@ -31,7 +50,12 @@ impl Hub {
             .args(["--port", &address.port().to_string()])
             .args(["--internal-port", &internal.port().to_string()])
             .arg("--data")
-            .arg(data.path())
+            .arg(data)
+            .args(conditions.without.into_iter().flat_map(|part| ["--without", part]))
+            .env(
+                "CLOUDTASKHUB_NOTIFICATION__WEBHOOKS__ALLOW_PRIVATE_TARGETS",
+                conditions.local_targets.to_string(),
+            )
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -41,7 +65,7 @@ impl Hub {
             ready_after: Duration::ZERO,
             internal,
             child,
-            _data: data,
+            _data: None,
         };
         while !hub.is_ready().await {
             anyhow::ensure!(hub.child.try_wait()?.is_none(), "the hub ended before it was ready");
@@ -90,12 +114,22 @@ impl Hub {
 
     /// Resident memory, by the kernel's account.
     pub(crate) fn resident_mb(&self) -> anyhow::Result<f64> {
+        self.memory_mb("VmRSS:")
+    }
+
+    /// The most resident memory that it ever had.
+    pub(crate) fn peak_mb(&self) -> anyhow::Result<f64> {
+        self.memory_mb("VmHWM:")
+    }
+
+    /// A line of proc_pid_status(5).
+    fn memory_mb(&self, name: &str) -> anyhow::Result<f64> {
         let pid = self.child.id().context("the hub ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
+            .find_map(|line| line.strip_prefix(name))
+            .with_context(|| format!("no {name}"))?;
         let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib / 1024.0)
     }

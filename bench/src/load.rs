@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 
-use crate::{Member, client::Client, hub::Hub};
+use crate::{client::Client, hub::Hub, team::Member};
 
 /// How a phase went. Delays are in microseconds.
 pub(crate) struct Outcome {

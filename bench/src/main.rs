@@ -5,19 +5,24 @@
 
 mod client;
 mod hub;
+mod import;
 mod limits;
 mod load;
+mod outage;
+mod rebuild;
 mod report;
 mod stream;
+mod team;
+mod webhooks;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 use serde_json::json;
 
-use client::Client;
-use hub::Hub;
+use hub::{Conditions, Hub};
 use report::{Goal, Report};
+use team::{small_project, team};
 
 /// Benchmark of the embedded hub.
 #[derive(Parser)]
@@ -39,9 +44,18 @@ struct Arguments {
     /// Seconds of load before the first measured phase.
     #[arg(long, default_value_t = 10)]
     warmup: u64,
-    /// Only these phases: limits, create, read, notify.
+    /// Percent of the full size of the phases with a fixed amount of work: import, webhooks, outage, rebuild.
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=100))]
+    percent: u32,
+    /// Only these phases: limits, create, read, notify, import, webhooks, outage, rebuild.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+}
+
+impl Arguments {
+    fn wanted(&self, phase: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == phase)
+    }
 }
 
 #[derive(Subcommand)]
@@ -60,11 +74,17 @@ async fn main() -> anyhow::Result<()> {
     if let Some(Command::Bare { port }) = arguments.command {
         return limits::serve_bare(port).await;
     }
-    let wanted = |phase: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == phase);
-    let length = Duration::from_secs(arguments.seconds);
-    let warmup = Duration::from_secs(arguments.warmup);
     let mut report = Report::default();
+    let done = phases(&arguments, &mut report).await;
+    // Also when a phase failed: what was measured before it is worth reading.
+    report.print()?;
+    report.write(&arguments.json)?;
+    done
+}
 
+async fn phases(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+    let wanted = |phase| arguments.wanted(phase);
+    let length = Duration::from_secs(arguments.seconds);
     if wanted("limits") {
         report.machine(
             "bare Poem answer",
@@ -75,8 +95,27 @@ async fn main() -> anyhow::Result<()> {
         report.machine("bare SQLite commit, one writer", "1/s", alone);
         report.machine("bare SQLite commit, all clients grouped", "1/s", together);
     }
+    typical(arguments, report).await?;
+    let share = f64::from(arguments.percent) / 100.0;
+    if wanted("import") {
+        import::measure(&arguments.hub, share, report).await?;
+    }
+    if wanted("webhooks") {
+        webhooks::measure(&arguments.hub, share, report).await?;
+    }
+    if wanted("outage") || wanted("rebuild") {
+        let data = outage::measure(&arguments.hub, share, length, report).await?;
+        rebuild::measure(&arguments.hub, data.path(), report).await?;
+    }
+    Ok(())
+}
 
-    let mut hub = Hub::start(&arguments.hub).await?;
+/// What a team does all day, on one hub.
+async fn typical(arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+    let wanted = |phase| arguments.wanted(phase);
+    let length = Duration::from_secs(arguments.seconds);
+    let warmup = Duration::from_secs(arguments.warmup);
+    let mut hub = Hub::start(&arguments.hub, &Conditions::default()).await?;
     report.goal(
         Goal::at_most("ready after start", "ms", 2000.0),
         hub.ready_after.as_secs_f64() * 1000.0,
@@ -130,103 +169,5 @@ async fn main() -> anyhow::Result<()> {
         Goal::at_most("resident memory at the end", "MB", 150.0),
         hub.resident_mb()?,
     );
-    hub.stop().await?;
-    report.print()?;
-    report.write(&arguments.json)
-}
-
-/// Somebody who calls the hub.
-struct Member {
-    id: String,
-    token: String,
-    project: String,
-}
-
-/// People in one project, the first of them its owner.
-async fn team(hub: &Hub, size: usize) -> anyhow::Result<Vec<Member>> {
-    let mut client = Client::connect(hub.address).await?;
-    let mut members = Vec::new();
-    let mut project = String::new();
-    for number in 0..size {
-        let credentials =
-            json!({ "email": format!("bench{number}@example.com"), "password": "correct horse battery staple" });
-        let mut person = credentials.clone();
-        person["display_name"] = json!(format!("Bench {number}"));
-        let user = client
-            .until_allowed("POST", "/v1/auth/register", "", Some(&person))
-            .await?;
-        let session = client
-            .until_allowed("POST", "/v1/auth/login", "", Some(&credentials))
-            .await?;
-        let id = user["id"].as_str().unwrap_or_default().to_owned();
-        let token = session["access_token"].as_str().unwrap_or_default().to_owned();
-        if number == 0 {
-            let made = client
-                .until_allowed("POST", "/v1/projects", &token, Some(&json!({ "name": "Bench" })))
-                .await?;
-            project = made["id"].as_str().unwrap_or_default().to_owned();
-        }
-        members.push(Member {
-            id,
-            token,
-            project: project.clone(),
-        });
-    }
-    let owner = members[0].token.clone();
-    for number in 1..size {
-        let body = json!({ "email": format!("bench{number}@example.com"), "role": "member" });
-        client
-            .until_allowed("POST", &format!("/v1/projects/{project}/members"), &owner, Some(&body))
-            .await?;
-    }
-    // An account that the project service had not heard of yet was invited; wait until everybody is a member.
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    loop {
-        let list = client
-            .until_allowed("GET", &format!("/v1/projects/{project}/members"), &owner, None)
-            .await?;
-        if list["items"].as_array().is_some_and(|items| items.len() == size) {
-            return Ok(members);
-        }
-        anyhow::ensure!(
-            std::time::Instant::now() < deadline,
-            "the team did not come together: {list}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// A project with 50 tasks, so that reading does not depend on what was created before.
-async fn small_project(hub: &Hub, team: &[Member]) -> anyhow::Result<String> {
-    let mut client = Client::connect(hub.address).await?;
-    let made = client
-        .until_allowed("POST", "/v1/projects", &team[0].token, Some(&json!({ "name": "Read" })))
-        .await?;
-    let project = made["id"].as_str().unwrap_or_default().to_owned();
-    for number in 1..team.len() {
-        let body = json!({ "email": format!("bench{number}@example.com"), "role": "member" });
-        client
-            .until_allowed(
-                "POST",
-                &format!("/v1/projects/{project}/members"),
-                &team[0].token,
-                Some(&body),
-            )
-            .await?;
-    }
-    for number in 0..60 {
-        let body = json!({
-            "title": format!("Read me, number {number}"), "description": "A few words about what has to be done and why.",
-            "labels": ["bench", "reading"], "assignee_ids": [team[number % team.len()].id],
-        });
-        client
-            .until_allowed(
-                "POST",
-                &format!("/v1/projects/{project}/tasks"),
-                &team[0].token,
-                Some(&body),
-            )
-            .await?;
-    }
-    Ok(project)
+    hub.stop().await
 }

@@ -8,25 +8,25 @@ use serde::Serialize;
 /// What a figure should be.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Goal {
-    name: &'static str,
+    name: String,
     unit: &'static str,
     least: Option<f64>,
     most: Option<f64>,
 }
 
 impl Goal {
-    pub(crate) const fn at_least(name: &'static str, unit: &'static str, least: f64) -> Self {
+    pub(crate) fn at_least(name: impl Into<String>, unit: &'static str, least: f64) -> Self {
         Self {
-            name,
+            name: name.into(),
             unit,
             least: Some(least),
             most: None,
         }
     }
 
-    pub(crate) const fn at_most(name: &'static str, unit: &'static str, most: f64) -> Self {
+    pub(crate) fn at_most(name: impl Into<String>, unit: &'static str, most: f64) -> Self {
         Self {
-            name,
+            name: name.into(),
             unit,
             least: None,
             most: Some(most),
@@ -53,10 +53,10 @@ pub(crate) struct Report {
 
 impl Report {
     /// A limit of the machine.
-    pub(crate) fn machine(&mut self, name: &'static str, unit: &'static str, value: f64) {
+    pub(crate) fn machine(&mut self, name: impl Into<String>, unit: &'static str, value: f64) {
         self.push(
             Goal {
-                name,
+                name: name.into(),
                 unit,
                 least: None,
                 most: None,
@@ -72,10 +72,10 @@ impl Report {
     }
 
     /// A figure without a goal.
-    pub(crate) fn figure(&mut self, name: &'static str, unit: &'static str, value: f64) {
+    pub(crate) fn figure(&mut self, name: impl Into<String>, unit: &'static str, value: f64) {
         self.push(
             Goal {
-                name,
+                name: name.into(),
                 unit,
                 least: None,
                 most: None,

@@ -11,10 +11,10 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::{
-    Member,
     client::Client,
     hub::Hub,
     load::{Outcome, histogram},
+    team::Member,
 };
 
 /// Assigns `rate` new tasks a second to one member for `length`, and measures for each how long after its creation the

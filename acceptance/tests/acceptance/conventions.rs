@@ -7,7 +7,7 @@ use serde_json::json;
 async fn every_host_serves_its_document_and_its_docs() {
     let hub = Hub::any().await;
     let anybody = Person::stranger(&hub, "anybody");
-    for service in ["gateway", "auth", "project", "notification"] {
+    for service in ["gateway", "auth", "project", "billing", "notification", "analytics"] {
         let host = hub.host(service);
         let document = anybody
             .get(host.join("/openapi.json").expect("a path").as_str())

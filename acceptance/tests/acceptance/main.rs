@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod analytics;
 mod conventions;
 mod crash;
+mod erasure;
+mod files;
+mod orders;
 mod sessions;
 mod start;
 mod team;
+mod webhooks;
