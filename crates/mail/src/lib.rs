@@ -304,7 +304,7 @@ mod tests {
         for (url, wrong) in [
             ("nowhere", InvalidRoute::Scheme),
             ("file://relative", InvalidRoute::Scheme),
-            ("smtp://ada:hunter2@:x", InvalidRoute::Server),
+            ("smtp://ada:hunter2@:x", InvalidRoute::Server), // pragma: allowlist secret
         ] {
             let error = url.parse::<Route>().unwrap_err();
             assert_eq!(error, wrong, "{url}");

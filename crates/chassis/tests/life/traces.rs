@@ -150,7 +150,7 @@ fn the_span_of_a_request_arrives_under_the_services_name_and_the_trace_that_the_
 fn the_span_of_a_call_is_a_child_of_its_callers() {
     let collector = Collector::start();
     let running = Running::start_in(&[("TELEMETRY__OTLP_ENDPOINT", &collector.url())], &AT_ONCE);
-    let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"); // typos: allow // pragma: allowlist secret
     let mut stream = TcpStream::connect(running.public).unwrap();
     let request = format!(
         "GET /health HTTP/1.1\r\nHost: sample\r\nConnection: close\r\ntraceparent: 00-{trace}-{parent}-01\r\n\r\n"

@@ -73,7 +73,7 @@ async fn a_search_that_cannot_be_is_explained() {
 async fn a_chain_goes_from_a_request_to_all_its_reactions() {
     let app = start().await;
     let (team, admin) = (Team::new(&app).await, admin(&app));
-    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736"; // pragma: allowlist secret
     let time = at("2026-03-02T09:00:00Z");
     let mut request = published(&comment(&team, team.owner.id, "one"), time);
     request.envelope.traceparent = Some(format!("00-{trace}-00f067aa0ba902b7-01"));

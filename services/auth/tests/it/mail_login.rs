@@ -91,7 +91,7 @@ async fn a_server_that_encrypts_when_asked_hears_the_password_only_then() {
     }
     let server = Server::with(Security::StartTls(tls())).await;
     server.asks_for("hub", "horse battery");
-    let url = format!("smtp://hub:horse%20battery@127.0.0.1:{}?tls=required", server.port());
+    let url = format!("smtp://hub:horse%20battery@127.0.0.1:{}?tls=required", server.port()); // pragma: allowlist secret
     let hub = mailing_over(&url).await;
     let mail = mail_of(&hub).await;
     assert_eq!((mail.state.as_str(), mail.last_error), ("sent", None));

@@ -19,7 +19,7 @@ const OTHER_EXPONENTS: [(&str, usize); 22] = [
     ("XOF", 0),
     ("BHD", 3),
     ("IQD", 3),
-    ("JOD", 3),
+    ("JOD", 3), // typos: allow
     ("KWD", 3),
     ("LYD", 3),
     ("OMR", 3),

@@ -54,7 +54,7 @@ mod tests {
         let secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()); // pragma: allowlist secret
         let signed = sign(
             &[secret],
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek", // pragma: allowlist secret
             1_614_265_330,
             b"{\"test\": 2432232314}",
         );
