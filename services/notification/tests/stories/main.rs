@@ -16,7 +16,6 @@ mod reactions;
 mod retention;
 mod schedule;
 mod slack;
-mod speed;
 mod target;
 mod webhooks;
 mod world;
