@@ -81,9 +81,9 @@ async fn show(folder: &Path) -> anyhow::Result<()> {
     step(6, "Every event since the beginning is published once more.")?;
     kill(running).await?;
     for service in ["gateway", "auth", "billing"] {
-        say(hub
-            .operate(&[service, "events", "republish", "--since", "2000-01-01T00:00:00Z"])
-            .await?)?;
+        let arguments = [service, "events", "republish", "--since", "2000-01-01T00:00:00Z"];
+        let said = hub.operate(&arguments).await?;
+        say(format!("{service} events republish → {said}"))?;
     }
     let running = hub.start(&[]).await?;
     // An order that comes after all those events is completed after them: then they have been looked at.
