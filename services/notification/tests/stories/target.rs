@@ -100,11 +100,6 @@ impl Target {
         self.shared.received.lock().unwrap().clone()
     }
 
-    /// How many requests it got.
-    pub(crate) fn count(&self) -> usize {
-        *self.shared.count.borrow()
-    }
-
     /// Until it got so many requests.
     pub(crate) async fn got(&self, requests: usize) {
         let mut count = self.shared.count.subscribe();
