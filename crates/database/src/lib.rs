@@ -8,6 +8,7 @@ mod group;
 mod lease;
 mod migrate;
 mod open;
+mod rows;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -25,6 +26,7 @@ use prometheus_client::{
     metrics::histogram::Histogram,
     registry::{Registry, Unit},
 };
+pub use rows::{insert_all, places};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 pub use sea_orm_migration::{MigrationTrait, SchemaManager};
 use tokio::sync::watch;

@@ -4,7 +4,7 @@
 //! that caused them, and stay for some days after they were sent: the outbox is the durable log, the broker its copy.
 
 use contracts::{Event, EventId, Timestamp};
-use database::{Db, Tx};
+use database::{Db, Tx, insert_all};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement, Value, entity::prelude::*,
 };
@@ -17,11 +17,9 @@ pub const SHARDS: u32 = 16;
 /// The longest payload, in bytes: less than brokers accept by default, so that no row can block the relay.
 pub const MAX_PAYLOAD: usize = 768 * 1024;
 
-/// Rows that one statement inserts: the same text for every full portion, so that it is prepared once.
-const ROWS_AT_ONCE: usize = 100;
-
-/// Columns of a new row.
-const COLUMNS: usize = 11;
+/// Adds rows as [`row`] makes them.
+const INSERT: &str = "INSERT INTO outbox (event_id, topic, key, shard, event_type, created_at, traceparent, tracestate, \
+     causation_id, headers, payload)";
 
 /// A row of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -80,14 +78,11 @@ pub async fn append<E: Event>(tx: &Tx, event: &E) -> Result<EventId, DbErr> {
 /// # Errors
 /// As those of [`append`].
 pub async fn append_all<E: Event>(tx: &Tx, events: &[E]) -> Result<(), DbErr> {
-    for some in events.chunks(ROWS_AT_ONCE) {
-        let rows = some
-            .iter()
-            .map(|event| Ok(row(E::TOPIC.name(), event.key(), E::TYPE, payload(event)?, None).1))
-            .collect::<Result<Vec<_>, DbErr>>()?;
-        insert_rows(tx, rows).await?;
-    }
-    Ok(())
+    let rows = events
+        .iter()
+        .map(|event| Ok(row(E::TOPIC.name(), event.key(), E::TYPE, payload(event)?, None).1))
+        .collect::<Result<Vec<_>, DbErr>>()?;
+    insert_all(tx, INSERT, rows).await
 }
 
 fn payload<E: Event>(event: &E) -> Result<String, DbErr> {
@@ -112,38 +107,11 @@ pub(crate) async fn insert(
     headers: Option<String>,
 ) -> Result<EventId, DbErr> {
     let (id, row) = row(topic, key, event_type, payload, headers);
-    insert_rows(tx, vec![row]).await?;
+    insert_all(tx, INSERT, vec![row]).await?;
     Ok(id)
 }
 
-/// The text depends on the number of rows alone, so that it is prepared once: this is the hottest write of every service.
-async fn insert_rows(tx: &Tx, rows: Vec<[Value; COLUMNS]>) -> Result<(), DbErr> {
-    let places: Vec<String> = (0..rows.len())
-        .map(|row| {
-            let row: Vec<String> = (1..=COLUMNS)
-                .map(|column| format!("${}", row * COLUMNS + column))
-                .collect();
-            format!("({})", row.join(", "))
-        })
-        .collect();
-    let sql = format!(
-        "INSERT INTO outbox (event_id, topic, key, shard, event_type, created_at, traceparent, tracestate, causation_id, \
-         headers, payload) VALUES {}",
-        places.join(", ")
-    );
-    let values = rows.into_iter().flatten();
-    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values))
-        .await?;
-    Ok(())
-}
-
-fn row(
-    topic: &str,
-    key: String,
-    event_type: &str,
-    payload: String,
-    headers: Option<String>,
-) -> (EventId, [Value; COLUMNS]) {
+fn row(topic: &str, key: String, event_type: &str, payload: String, headers: Option<String>) -> (EventId, [Value; 11]) {
     let id = EventId::new();
     let trace = TraceContext::current();
     let shard = shard(&key);

@@ -1,7 +1,7 @@
 //! Attempts of deliveries, as their owner looks at them.
 
 use contracts::{Timestamp, id::DeliveryId};
-use database::Tx;
+use database::{Tx, places};
 use sea_orm::{ConnectionTrait, DbErr, QueryOrder, Statement, Value, entity::prelude::*};
 
 use crate::domain::delivery::{Attempt, Outcome};
@@ -45,14 +45,11 @@ const COLUMNS: usize = 9;
 /// # Errors
 /// The database's.
 pub async fn record(tx: &Tx, attempts: &[(DeliveryId, i64, &Attempt)]) -> Result<(), DbErr> {
-    let rows: Vec<String> = (0..attempts.len())
-        .map(|row| format!("({})", super::placeholders(COLUMNS * row + 1, COLUMNS)))
-        .collect();
     let sql = format!(
         "INSERT INTO delivery_attempts (delivery_id, number, started_at, duration_ms, result, status, error, request, response)
          VALUES {} ON CONFLICT (delivery_id, number) DO UPDATE SET duration_ms = excluded.duration_ms, result = excluded.result,
          status = excluded.status, error = excluded.error, request = excluded.request, response = excluded.response",
-        rows.join(", ")
+        places(attempts.len(), COLUMNS)
     );
     let values = attempts.iter().flat_map(|(id, number, attempt)| {
         let result = match attempt.outcome {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use contracts::id::UserId;
-use database::Tx;
+use database::{Tx, places};
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
 /// How many notifications of `user` are unread.
@@ -45,13 +45,10 @@ pub async fn change(tx: &Tx, by: impl IntoIterator<Item = (UserId, i64)>) -> Res
     if sums.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<String> = (0..sums.len())
-        .map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2))
-        .collect();
     let sql = format!(
         "INSERT INTO inboxes (user_id, unread) VALUES {} ON CONFLICT (user_id) DO UPDATE SET unread = inboxes.unread + excluded.unread
          RETURNING user_id, unread",
-        rows.join(", ")
+        places(sums.len(), 2)
     );
     let values: Vec<Value> = sums
         .into_iter()

@@ -4,7 +4,7 @@ use contracts::{
     Timestamp,
     id::{CommentId, NotificationId, ProjectId, TaskId, UserId},
 };
-use database::Tx;
+use database::{Tx, places};
 use sea_orm::{
     ConnectionTrait, DbErr, IntoActiveModel, QueryOrder, QuerySelect, Statement, TryInsertResult, Value,
     entity::prelude::*,
@@ -221,10 +221,7 @@ pub async fn stale_unread(tx: &Tx, before: Timestamp, limit: u32) -> Result<Vec<
 /// # Errors
 /// The database's.
 pub async fn remove_unread(tx: &Tx, ids: &[(UserId, NotificationId)]) -> Result<Vec<Removed>, DbErr> {
-    let pairs: Vec<String> = (0..ids.len())
-        .map(|row| format!("(${}, ${})", 2 * row + 1, 2 * row + 2))
-        .collect();
-    let which = format!("(user_id, id) IN (VALUES {}) AND read_at IS NULL", pairs.join(", "));
+    let which = format!("(user_id, id) IN (VALUES {}) AND read_at IS NULL", places(ids.len(), 2));
     remove(
         tx,
         &which,

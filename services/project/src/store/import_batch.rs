@@ -6,14 +6,14 @@ use contracts::{
     Timestamp,
     id::{ProjectId, TaskId, UserId},
 };
-use database::Tx;
+use database::{Tx, insert_all};
 use identity::ProjectRole;
 use messaging::append;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use serde_json::json;
 
 use super::{
-    access, activity::record_activity, import, import_line, json_list, label, member, project, quota, rows, task_batch,
+    access, activity::record_activity, import, import_line, json_list, label, member, project, quota, task_batch,
     task_order, user,
 };
 use crate::domain::{
@@ -287,7 +287,7 @@ async fn create(
         ]
     });
     let insert = "INSERT INTO imported_tasks (project_id, source, external_id, task_id)";
-    rows::insert_all(tx, insert, remembered.collect()).await?;
+    insert_all(tx, insert, remembered.collect()).await?;
     let mut made = made.into_iter();
     let task = |planned: &Planned| match planned.outcome {
         Outcome::Created => made.next(),

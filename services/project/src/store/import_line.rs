@@ -2,11 +2,10 @@
 
 use chassis::FieldError;
 use contracts::id::{ImportId, TaskId};
-use database::Tx;
+use database::{Tx, insert_all};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use serde::Deserialize;
 
-use super::rows;
 use crate::domain::{import_plan::Planned, import_row::Outcome};
 
 /// A line of the report.
@@ -51,7 +50,7 @@ pub async fn insert(tx: &Tx, import: ImportId, lines: &[(Planned, Option<TaskId>
         ]
     });
     let insert = "INSERT INTO import_lines (import_id, number, line, outcome, title, task_id, problems)";
-    rows::insert_all(tx, insert, rows.collect()).await
+    insert_all(tx, insert, rows.collect()).await
 }
 
 /// Lines of the report in their order after row `after`: those with `outcome`, or all.

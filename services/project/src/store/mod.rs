@@ -19,7 +19,6 @@ pub mod personal_data;
 pub mod project;
 pub mod quota;
 pub mod room;
-mod rows;
 pub mod search;
 pub mod task;
 pub mod task_batch;

@@ -11,10 +11,10 @@ use contracts::{
     id::{LabelId, ProjectId, TaskId, UserId},
     project::{TaskAssigned, TaskCreated, TaskDeleted, TaskUpdated},
 };
-use database::Tx;
+use database::{Tx, insert_all};
 use identity::{Caller, ProjectRole};
 use messaging::append;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 use serde_json::json;
 
 use super::{activity::record_activity, json_list, label, member, room::Room, task_order};
@@ -132,7 +132,7 @@ pub async fn create(tx: &Tx, room: &Room, change: Change, now: Timestamp) -> Res
         .map(|labels| labels.iter().map(|(_, name)| name.clone()).collect());
     let effect = task.apply(change, names, now);
     known_assignees(tx, &task, &effect, "").await?;
-    insert(tx, &task).await?;
+    insert(tx, std::slice::from_ref(&task)).await?;
     set_assignees(tx, &task).await?;
     set_labels(tx, task.id, &labels.unwrap_or_default()).await?;
     append(
@@ -328,13 +328,10 @@ async fn known_assignees(tx: &Tx, task: &Task, effect: &Effect, at: &str) -> Res
     }
 }
 
-async fn insert(tx: &Tx, task: &Task) -> Result<(), DbErr> {
-    let insert = Statement::from_sql_and_values(
-        tx.get_database_backend(),
-        "INSERT INTO tasks (id, project_id, title, description, status, priority, due_at, position, assignee_ids, labels,
-                            created_by, created_at, updated_at, completed_at, version, json)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        [
+/// Stores new tasks, without what is joined to them.
+pub(super) async fn insert(tx: &Tx, tasks: &[Task]) -> Result<(), DbErr> {
+    let row = |task: &Task| -> Result<[Value; 16], DbErr> {
+        Ok([
             task.id.into(),
             task.project_id.into(),
             task.title.as_str().into(),
@@ -351,10 +348,11 @@ async fn insert(tx: &Tx, task: &Task) -> Result<(), DbErr> {
             task.completed_at.into(),
             task.version.into(),
             answer(task)?.into(),
-        ],
-    );
-    tx.execute_raw(insert).await?;
-    Ok(())
+        ])
+    };
+    let sql = "INSERT INTO tasks (id, project_id, title, description, status, priority, due_at, position, assignee_ids, labels,
+                                  created_by, created_at, updated_at, completed_at, version, json)";
+    insert_all(tx, sql, tasks.iter().map(row).collect::<Result<_, _>>()?).await
 }
 
 async fn update(tx: &Tx, task: &Task) -> Result<(), DbErr> {

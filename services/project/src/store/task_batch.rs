@@ -7,11 +7,11 @@ use contracts::{
     id::{CommentId, LabelId, ProjectId, TaskId, UserId},
     project::{CommentCreated, TaskAssigned, TaskCreated},
 };
-use database::Tx;
+use database::{Tx, insert_all};
 use messaging::append_all;
 use sea_orm::{DbErr, Value};
 
-use super::{json_list, label, rows::insert_all, task::answer, task_order};
+use super::{label, task, task_order};
 use crate::domain::{
     comment::Comment,
     import_plan::name_key,
@@ -109,30 +109,7 @@ async fn labels(
 }
 
 async fn insert(tx: &Tx, tasks: &[Task], labelled: Vec<[Value; 2]>) -> Result<(), DbErr> {
-    let mut rows: Vec<[Value; 16]> = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        rows.push([
-            task.id.into(),
-            task.project_id.into(),
-            task.title.as_str().into(),
-            task.description.as_str().into(),
-            task.status.name().into(),
-            task.priority.rank().into(),
-            task.due_at.into(),
-            task.position.as_str().into(),
-            json_list::value(&task.assignee_ids).into(),
-            json_list::value(&task.labels).into(),
-            task.created_by.into(),
-            task.created_at.into(),
-            task.updated_at.into(),
-            task.completed_at.into(),
-            task.version.into(),
-            answer(task)?.into(),
-        ]);
-    }
-    let sql = "INSERT INTO tasks (id, project_id, title, description, status, priority, due_at, position, assignee_ids, labels,
-                                  created_by, created_at, updated_at, completed_at, version, json)";
-    insert_all(tx, sql, rows).await?;
+    task::insert(tx, tasks).await?;
     let assigned = tasks
         .iter()
         .flat_map(|task| task.assignee_ids.iter().map(|user| [task.id.into(), (*user).into()]))
