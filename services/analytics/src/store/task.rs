@@ -47,7 +47,7 @@ pub async fn these(db: &impl ConnectionTrait, tables: Tables, ids: &[TaskId]) ->
     rows.iter().map(read).collect()
 }
 
-/// A task as [`write`] takes it.
+/// A task as [`write()`] takes it.
 pub(super) fn row(id: TaskId, task: &Task) -> serde_json::Value {
     let newest = task.newest();
     json!([
