@@ -7,7 +7,7 @@ use chassis::{
         page::{self, Page},
     },
 };
-use contracts::id::{DeliveryId, WebhookId};
+use contracts::id::{DeliveryId, UserId, WebhookId};
 use database::Db;
 use identity::Bearer;
 use poem::http::StatusCode;
@@ -176,14 +176,8 @@ impl DeliveryApi {
             channel: self::channel(channel.0.as_deref())?,
             state: self::state(state.0.as_deref())?,
         };
-        let limit = page::limit(limit.0)?;
         let list = format!("deliveries of {} {wanted:?}", caller.user);
-        let after: Option<DeliveryId> = page::position(&list, cursor.0.as_deref())?;
-        let rows = store::delivery::page(self.db.read(), caller.user, &wanted, after, limit + 1)
-            .await
-            .map_err(DeliveryError::from)?;
-        let item = |row| Delivery::new(row, Vec::new());
-        Ok(Json(page::page(rows, limit, &list, |row| row.id, item)))
+        listed(&self.db, caller.user, &wanted, &list, limit.0, cursor.0.as_deref()).await
     }
 
     /// Read one delivery with its attempts.
@@ -235,6 +229,24 @@ impl DeliveryApi {
             .await?;
         Ok(Json(Delivery::new(row, Vec::new())))
     }
+}
+
+/// A page of the user's deliveries that are `wanted`; cursors are good for `list` alone.
+pub(super) async fn listed(
+    db: &Db,
+    user: UserId,
+    wanted: &Wanted,
+    list: &str,
+    limit: Option<u64>,
+    cursor: Option<&str>,
+) -> Result<Json<Page<Delivery>>, Problem> {
+    let limit = page::limit(limit)?;
+    let after: Option<DeliveryId> = page::position(list, cursor)?;
+    let rows = store::delivery::page(db.read(), user, wanted, after, limit + 1)
+        .await
+        .map_err(DeliveryError::from)?;
+    let item = |row| Delivery::new(row, Vec::new());
+    Ok(Json(page::page(rows, limit, list, |row| row.id, item)))
 }
 
 pub(super) fn state(name: Option<&str>) -> Result<Option<State>, Problem> {

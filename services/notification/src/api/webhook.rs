@@ -11,13 +11,13 @@ use chassis::{
         answer::{Created, NoContent, Tagged},
         idempotency::Key,
         json::Json,
-        page::{self, Page},
+        page::Page,
         precondition,
     },
 };
 use contracts::{
     Timestamp,
-    id::{DeliveryId, UserId, WebhookId},
+    id::{UserId, WebhookId},
 };
 use database::{Db, Tx};
 use identity::Bearer;
@@ -32,11 +32,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Tag,
-    delivery::{Delivery, state},
+    delivery::{Delivery, listed, state},
 };
 use crate::{
     domain::{
-        delivery::{Channel, DeliveryError},
+        delivery::Channel,
         signature,
         webhook::{self, Filter, MOST_ENDPOINTS, OVERLAP, TEST, WebhookDraft, WebhookError},
     },
@@ -480,14 +480,8 @@ impl WebhookApi {
             state: self::state(state.0.as_deref())?,
             channel: None,
         };
-        let limit = page::limit(limit.0)?;
         let list = format!("deliveries of {wanted:?}");
-        let after: Option<DeliveryId> = page::position(&list, cursor.0.as_deref())?;
-        let rows = store::delivery::page(self.db.read(), caller.user, &wanted, after, limit + 1)
-            .await
-            .map_err(DeliveryError::from)?;
-        let item = |row| Delivery::new(row, Vec::new());
-        Ok(Json(page::page(rows, limit, &list, |row| row.id, item)))
+        listed(&self.db, caller.user, &wanted, &list, limit.0, cursor.0.as_deref()).await
     }
 
     /// Send a webhook's messages since some moment again, oldest first.
