@@ -152,6 +152,29 @@ impl Key {
     }
 }
 
+/// Does `work` in one write, and only once: a request that comes again with its key gets the first one's answer, and nothing
+/// is done. Without a key it is a write like any other.
+///
+/// # Errors
+/// What `work` answers, or that the key cannot be used.
+pub async fn once<A, E, F>(db: &Db, key: Option<&Key>, work: F) -> Result<A, E>
+where
+    A: Serialize + DeserializeOwned,
+    E: From<DbErr> + From<KeyError>,
+    F: for<'t> AsyncFnOnce(&'t Tx) -> Result<A, E>,
+{
+    db.write(async |tx| {
+        let Some(key) = key else { return work(tx).await };
+        if let Some(earlier) = key.claim(tx).await? {
+            return Ok(earlier);
+        }
+        let answer = work(tx).await?;
+        key.record(tx, &answer).await?;
+        Ok(answer)
+    })
+    .await
+}
+
 /// Forgets keys that are older than [`RETENTION`].
 pub(crate) struct Forget {
     db: Db,

@@ -6,7 +6,7 @@ use chassis::{
     FieldError, Problem,
     http::{
         answer::Created,
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         page::{self, Page},
     },
@@ -169,35 +169,23 @@ impl CreditNoteApi {
         if !wrong.is_empty() {
             return Err(Problem::invalid(wrong));
         }
-        let note = state
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                let invoice = invoice::find(tx, &id.0).await?;
-                flow::account::take(state, tx, invoice.user_id, now).await?;
-                let standing = store::invoice::standing(tx, invoice.id).await?;
-                if standing.state != Standing::Paid {
-                    return Err(InvoiceError::NotPaid(standing.state.name().to_owned()));
-                }
-                let (currency, left) = (invoice.read_currency()?, invoice.total_minor - standing.credited);
-                if given.amount_minor > left {
-                    return Err(InvoiceError::TooMuch(currency.show(left)));
-                }
-                let issued_by = Some(caller.user);
-                let note =
-                    flow::invoice::credit(state, tx, &invoice, given.amount_minor, reason, issued_by, now).await?;
-                store::account::add_credit(tx, invoice.user_id, currency, given.amount_minor).await?;
-                let answer = CreditNote::from(note);
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, InvoiceError>(answer)
-            })
-            .await?;
+        let note = once(&state.db, key.as_ref(), async |tx| {
+            let invoice = invoice::find(tx, &id.0).await?;
+            flow::account::take(state, tx, invoice.user_id, now).await?;
+            let standing = store::invoice::standing(tx, invoice.id).await?;
+            if standing.state != Standing::Paid {
+                return Err(InvoiceError::NotPaid(standing.state.name().to_owned()));
+            }
+            let (currency, left) = (invoice.read_currency()?, invoice.total_minor - standing.credited);
+            if given.amount_minor > left {
+                return Err(InvoiceError::TooMuch(currency.show(left)));
+            }
+            let issued_by = Some(caller.user);
+            let note = flow::invoice::credit(state, tx, &invoice, given.amount_minor, reason, issued_by, now).await?;
+            store::account::add_credit(tx, invoice.user_id, currency, given.amount_minor).await?;
+            Ok::<_, InvoiceError>(CreditNote::from(note))
+        })
+        .await?;
         Ok(Created {
             location: "/v1/credit-notes".to_owned(),
             version: None,

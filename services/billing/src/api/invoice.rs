@@ -6,7 +6,7 @@ use chassis::{
     FieldError, Problem,
     http::{
         answer::Created,
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         page::{self, Page},
     },
@@ -315,24 +315,13 @@ impl InvoiceApi {
             let detail = "must have 1 to 200 characters, without control characters";
             return Err(Problem::invalid(vec![FieldError::new("/reference", detail)]));
         }
-        let answer = state
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                let invoice = find(tx, &id.0).await?;
-                self.pay(tx, &invoice, given.amount_minor, reference, now).await?;
-                let standing = store::invoice::standing(tx, invoice.id).await?;
-                let answer = Invoice::new(&invoice, standing)?;
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, InvoiceError>(answer)
-            })
-            .await?;
+        let answer = once(&state.db, key.as_ref(), async |tx| {
+            let invoice = find(tx, &id.0).await?;
+            self.pay(tx, &invoice, given.amount_minor, reference, now).await?;
+            let standing = store::invoice::standing(tx, invoice.id).await?;
+            Invoice::new(&invoice, standing)
+        })
+        .await?;
         Ok(Created {
             location: format!("/v1/invoices/{}", answer.id),
             version: None,

@@ -9,7 +9,12 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chassis::{
     Clock, FieldError, Problem,
-    http::{answer::Accepted, idempotency::Key, json::Json, page},
+    http::{
+        answer::Accepted,
+        idempotency::{Key, once},
+        json::Json,
+        page,
+    },
 };
 use contracts::{
     Timestamp,
@@ -276,26 +281,15 @@ impl OrderApi {
         let draft = OrderDraft::parse(&wish.plan, wish.seats, &wish.interval, wish.currency.as_deref())
             .map_err(Problem::invalid)?;
         let now = self.clock.now();
-        let answer = self
-            .db
-            .write(async |tx| {
-                // An order that was accepted stays so, whatever is on sale since.
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim::<AcceptedOrder>(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                on_sale(&draft, &store::plan::all(tx).await?).map_err(|wrong| OrderError::Invalid(vec![wrong]))?;
-                let (order, requested) = draft.accept(caller.user, now);
-                store::order::insert(tx, &order).await?;
-                messaging::append(tx, &requested).await?;
-                let answer = AcceptedOrder::of(order, None);
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, OrderError>(answer)
-            })
-            .await?;
+        // An order that was accepted stays so, whatever is on sale since.
+        let answer = once(&self.db, key.as_ref(), async |tx| {
+            on_sale(&draft, &store::plan::all(tx).await?).map_err(|wrong| OrderError::Invalid(vec![wrong]))?;
+            let (order, requested) = draft.accept(caller.user, now);
+            store::order::insert(tx, &order).await?;
+            messaging::append(tx, &requested).await?;
+            Ok::<_, OrderError>(AcceptedOrder::of(order, None))
+        })
+        .await?;
         Ok(Accepted {
             location: format!("/v1/orders/{}", answer.id),
             body: answer,

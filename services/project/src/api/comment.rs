@@ -4,7 +4,7 @@ use chassis::{
     Clock, Problem,
     http::{
         answer::{Created, NoContent, Tagged},
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         page::{self, Page},
         precondition,
@@ -153,22 +153,13 @@ impl CommentApi {
         )?;
         let body = comment::body(&body.0.body).map_err(|error| Problem::invalid(vec![error]))?;
         let now = self.clock.now();
-        let answer = self
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim::<Comment>(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                let (task, _) = store::task::access(tx, &caller, &id.0, ProjectRole::Member).await?;
-                let answer = Comment::from(store::comment::create(tx, &task, body, caller.user, now).await?);
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, CommentError>(answer)
-            })
-            .await?;
+        let answer = once(&self.db, key.as_ref(), async |tx| {
+            let (task, _) = store::task::access(tx, &caller, &id.0, ProjectRole::Member).await?;
+            Ok::<_, CommentError>(Comment::from(
+                store::comment::create(tx, &task, body, caller.user, now).await?,
+            ))
+        })
+        .await?;
         Ok(Created {
             location: format!("/v1/comments/{}", answer.id),
             version: Some(answer.version),

@@ -5,7 +5,7 @@ use chassis::{
     Clock, FieldError, Problem,
     http::{
         answer::Accepted,
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         page::{self, Page},
     },
@@ -472,25 +472,14 @@ impl ImportApi {
         let mut import = import.clone();
         import.state = State::Queued;
         import.updated_at = self.clock.now();
-        let answer = self
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim::<Import>(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                if !store::import::update(tx, &import, State::Receiving, 0).await? {
-                    return Err(ImportError::NotFound);
-                }
-                let answer = Import::from(import);
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, ImportError>(answer)
-            })
-            .await?;
-        Ok(answer)
+        let queued = once(&self.db, key.as_ref(), async |tx| {
+            if !store::import::update(tx, &import, State::Receiving, 0).await? {
+                return Err(ImportError::NotFound);
+            }
+            Ok::<_, ImportError>(Import::from(import))
+        })
+        .await;
+        queued.map_err(Problem::from)
     }
 
     /// What cannot be removed now, the importer removes later.

@@ -4,7 +4,7 @@ use chassis::{
     Clock, FieldError, Problem,
     http::{
         answer::{Created, NoContent, Tagged},
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         page::Page,
         precondition,
@@ -178,27 +178,16 @@ impl LabelApi {
                 .transpose(),
         )?;
         let now = self.clock.now();
-        let answer = self
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim::<Label>(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                let member = access::project(tx, &caller, &id.0, ProjectRole::Member).await?;
-                let label = store::label::new(member.project.id, &name, colour, now);
-                if !store::label::insert(tx, &label, &name).await? {
-                    return Err(LabelError::NameTaken);
-                }
-                store::label::within_limit(tx, member.project.id).await?;
-                let answer = Label::shown(label, None);
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok(answer)
-            })
-            .await?;
+        let answer = once(&self.db, key.as_ref(), async |tx| {
+            let member = access::project(tx, &caller, &id.0, ProjectRole::Member).await?;
+            let label = store::label::new(member.project.id, &name, colour, now);
+            if !store::label::insert(tx, &label, &name).await? {
+                return Err(LabelError::NameTaken);
+            }
+            store::label::within_limit(tx, member.project.id).await?;
+            Ok(Label::shown(label, None))
+        })
+        .await?;
         let location = format!("/v1/projects/{}/labels/{}", answer.project_id, answer.id);
         Ok(Created {
             location,

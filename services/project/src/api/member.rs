@@ -4,7 +4,7 @@ use chassis::{
     Clock, Problem,
     http::{
         answer::{Created, NoContent, Tagged},
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         page::{self, Page},
         precondition,
@@ -229,33 +229,23 @@ impl MemberApi {
         let operation = format!("POST /v1/projects/{}/members", id.0);
         let key = Key::parse(key.0.as_deref(), caller.user, &operation, &body.0)?;
         let invite = Invite::parse(&body.0.email, &body.0.role).map_err(Problem::invalid)?;
-        let answer = self
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim::<Member>(tx).await?
-                {
-                    return Ok(earlier);
+        let answer = once(&self.db, key.as_ref(), async |tx| {
+            store::user::lock_address(tx, invite.address.key()).await?;
+            let asking = access::project(tx, &caller, &id.0, ProjectRole::Admin).await?;
+            may_decide_about(asking.role, invite.role)?;
+            let answer = match store::user::by_address(tx, invite.address.key()).await? {
+                Some(user) if user.disabled => return Err(MemberError::AccountDisabled),
+                Some(user) => {
+                    let member = self.join(tx, &asking, user.id, invite.role).await?;
+                    // One that was held back, when the account had no room.
+                    store::invitation::delete_of(tx, asking.project.id, invite.address.key()).await?;
+                    member
                 }
-                store::user::lock_address(tx, invite.address.key()).await?;
-                let asking = access::project(tx, &caller, &id.0, ProjectRole::Admin).await?;
-                may_decide_about(asking.role, invite.role)?;
-                let answer = match store::user::by_address(tx, invite.address.key()).await? {
-                    Some(user) if user.disabled => return Err(MemberError::AccountDisabled),
-                    Some(user) => {
-                        let member = self.join(tx, &asking, user.id, invite.role).await?;
-                        // One that was held back, when the account had no room.
-                        store::invitation::delete_of(tx, asking.project.id, invite.address.key()).await?;
-                        member
-                    }
-                    None => self.invite(tx, &asking, &invite).await?,
-                };
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, MemberError>(answer)
-            })
-            .await?;
+                None => self.invite(tx, &asking, &invite).await?,
+            };
+            Ok::<_, MemberError>(answer)
+        })
+        .await?;
         let location = match (&answer.user_id, &answer.invitation_id) {
             (_, Some(invitation)) => format!("/v1/projects/{}/invitations/{invitation}", id.0),
             (user, None) => format!("/v1/projects/{}/members/{}", id.0, user.as_deref().unwrap_or_default()),

@@ -4,7 +4,7 @@ use chassis::{
     Clock, FieldError, Problem,
     http::{
         answer::{Created, NoContent, Tagged},
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         page::{self, Page},
         precondition,
@@ -177,29 +177,18 @@ impl ProjectApi {
         let key = Key::parse(key.0.as_deref(), caller.user, "POST /v1/projects", &body.0)?;
         let draft = ProjectDraft::parse(&body.0.name, body.0.description.as_deref()).map_err(Problem::invalid)?;
         let now = self.clock.now();
-        let answer = self
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim::<Project>(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                let (project, created) = draft.create(caller.user, now);
-                let owner = Membership::first_owner(caller.user, now);
-                store::project::insert(tx, &project).await?;
-                store::member::add(tx, project.id, owner.user, owner.role, now).await?;
-                let (subject, data) = (project.id.to_string(), json!({ "name": project.name }));
-                record_activity(tx, project.id, caller.user, "project.created", &subject, data, now).await?;
-                messaging::append(tx, &created).await?;
-                messaging::append(tx, &owner.added(&project, caller.user)).await?;
-                let answer = Project::seen_as(project, owner.role);
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, ProjectError>(answer)
-            })
-            .await?;
+        let answer = once(&self.db, key.as_ref(), async |tx| {
+            let (project, created) = draft.create(caller.user, now);
+            let owner = Membership::first_owner(caller.user, now);
+            store::project::insert(tx, &project).await?;
+            store::member::add(tx, project.id, owner.user, owner.role, now).await?;
+            let (subject, data) = (project.id.to_string(), json!({ "name": project.name }));
+            record_activity(tx, project.id, caller.user, "project.created", &subject, data, now).await?;
+            messaging::append(tx, &created).await?;
+            messaging::append(tx, &owner.added(&project, caller.user)).await?;
+            Ok::<_, ProjectError>(Project::seen_as(project, owner.role))
+        })
+        .await?;
         Ok(Created {
             location: format!("/v1/projects/{}", answer.id),
             version: Some(answer.version),

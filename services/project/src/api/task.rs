@@ -4,7 +4,7 @@ use chassis::{
     Clock, FieldError, Problem,
     http::{
         answer::{Created, NoContent, Tagged},
-        idempotency::Key,
+        idempotency::{Key, once},
         json::Json,
         precondition,
     },
@@ -232,22 +232,11 @@ impl TaskApi {
         )?;
         let change = body.0.parse().map_err(Problem::invalid)?;
         let now = self.clock.now();
-        let answer = self
-            .db
-            .write(async |tx| {
-                if let Some(key) = &key
-                    && let Some(earlier) = key.claim::<Task>(tx).await?
-                {
-                    return Ok(earlier);
-                }
-                let room = store::room::for_task(tx, &caller, &id.0).await?;
-                let answer = Task::from(store::task::create(tx, &room, change, now).await?);
-                if let Some(key) = &key {
-                    key.record(tx, &answer).await?;
-                }
-                Ok::<_, TaskError>(answer)
-            })
-            .await?;
+        let answer = once(&self.db, key.as_ref(), async |tx| {
+            let room = store::room::for_task(tx, &caller, &id.0).await?;
+            Ok::<_, TaskError>(Task::from(store::task::create(tx, &room, change, now).await?))
+        })
+        .await?;
         Ok(Created {
             location: format!("/v1/tasks/{}", answer.id),
             version: Some(answer.version),
