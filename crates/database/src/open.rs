@@ -138,6 +138,8 @@ fn sqlite(options: &Options, write: bool) -> ConnectOptions {
                 .foreign_keys(true)
                 .pragma("temp_store", "memory")
                 .pragma("query_only", if write { "off" } else { "on" })
+                // In KiB, for each connection. What is read was just written, so the system has its pages in memory anyway.
+                .pragma("cache_size", if write { "-2048" } else { "-512" })
         });
     connect
 }
