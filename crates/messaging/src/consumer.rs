@@ -1,8 +1,9 @@
 //! The consumer: from the broker into the inbox.
 //!
-//! A batch is what is there, at most [`BATCH`] messages. It is taken over in one transaction ([`Intake::take`]), then its
-//! offsets are stored; the client commits them every second and when a partition is taken away. A rebalance is served only
-//! between batches, so what has committed here is stored before a partition goes.
+//! A batch is what is there, or comes within [`Reactions::gathering`](crate::Reactions::gathering), at most [`BATCH`]
+//! messages. It is taken over in one transaction ([`Intake::take`]), then its offsets are stored; the client commits them
+//! every second and when a partition is taken away. A rebalance is served only between batches, so what has committed here
+//! is stored before a partition goes.
 //!
 //! When the database fails in a way that may pass, the batch is tried again with growing pauses while its partitions are
 //! paused and the client is polled on, so that membership in the group survives. A partition that goes to another
@@ -18,7 +19,6 @@ use std::{
 };
 
 use contracts::Timestamp;
-use futures_util::FutureExt;
 use rdkafka::{
     ClientContext, Message as _, Offset, Statistics, TopicPartitionList,
     config::RDKafkaLogLevel,
@@ -27,7 +27,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers},
 };
 use sea_orm::DbErr;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -122,9 +122,10 @@ impl Consumer {
             }
         }
         let mut bytes: usize = batch.iter().map(Message::size).sum();
+        let until = Instant::now() + self.intake.reactions().gathering_time();
         while batch.len() < BATCH && bytes < BATCH_BYTES {
-            // An error comes again when nothing else is there.
-            let Some(Ok(message)) = self.client.recv().now_or_never() else {
+            // What is there is taken at once. An error comes again when nothing else is there.
+            let Ok(Ok(message)) = timeout_at(until, self.client.recv()).await else {
                 break;
             };
             let message = own(&self.broker, &message);

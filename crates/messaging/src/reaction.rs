@@ -4,6 +4,7 @@ use std::{
     any::TypeId,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -88,6 +89,7 @@ pub trait Observer: Send + Sync + 'static {
 pub struct Reactions {
     by_type: BTreeMap<&'static str, Entry>,
     observer: Option<Arc<dyn Observer>>,
+    gathering: Duration,
 }
 
 #[derive(Clone)]
@@ -121,6 +123,19 @@ impl Reactions {
     pub fn observing<O: Observer>(mut self, observer: O) -> Self {
         self.observer = Some(Arc::new(observer));
         self
+    }
+
+    /// Lets a batch grow for this long after its first event. A larger batch costs less for each of its events: for a service
+    /// whose effects nobody waits for.
+    #[must_use]
+    pub fn gathering(mut self, time: Duration) -> Self {
+        self.gathering = time;
+        self
+    }
+
+    /// How long a batch grows after its first event.
+    pub(crate) fn gathering_time(&self) -> Duration {
+        self.gathering
     }
 
     /// Whether there are none.

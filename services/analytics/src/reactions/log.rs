@@ -90,7 +90,7 @@ async fn milestones(tx: &Tx, project: ProjectId, more: u64, now: Timestamp) -> R
                 member_ids: store::member::of(tx, project).await?,
                 reached_at: now,
             };
-            messaging::append(tx, &reached).await?;
+            messaging::append(tx, &reached)?;
         }
     }
     Ok(())

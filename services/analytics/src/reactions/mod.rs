@@ -3,12 +3,19 @@
 
 mod log;
 
+use std::time::Duration;
+
 use chassis::Clock;
 use messaging::Reactions;
 
+/// How much later figures may be, so that a busy hub folds some hundred events at once.
+const GATHERING: Duration = Duration::from_millis(200);
+
 /// All reactions.
 pub fn all(clock: &Clock) -> Reactions {
-    Reactions::new().observing(log::Log { clock: clock.clone() })
+    Reactions::new()
+        .observing(log::Log { clock: clock.clone() })
+        .gathering(GATHERING)
 }
 
 #[cfg(test)]

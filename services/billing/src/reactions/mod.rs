@@ -11,11 +11,14 @@ mod user_deleted;
 mod user_registered;
 mod user_updated;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use messaging::Reactions;
 
 use crate::state::State;
+
+/// Usage is counted in larger batches; an order waits no longer than anybody would notice.
+const GATHERING: Duration = Duration::from_millis(50);
 
 /// All reactions.
 pub fn all(state: &Arc<State>) -> Reactions {
@@ -32,4 +35,5 @@ pub fn all(state: &Arc<State>) -> Reactions {
         .on(member_removed::MemberRemovedReaction { clock: clock() })
         .on(task_created::TaskCreatedReaction { clock: clock() })
         .on(task_deleted::TaskDeletedReaction { clock: clock() })
+        .gathering(GATHERING)
 }
