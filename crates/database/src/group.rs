@@ -10,8 +10,8 @@
 //! nested transaction is dropped, rolls back twice, and so ends the transaction of all.
 //!
 //! SQLite may end the shared transaction by itself (disk full, I/O error, out of memory). Then the savepoint cannot be
-//! released or rolled back: the group is discarded, all its writes get an error, and the next write begins a new one. The
-//! pool closes a connection that comes back inside a transaction (see `open.rs`), so nothing of it can linger.
+//! released or rolled back, or the commit fails: the group is discarded, all its writes get an error, and the next write
+//! begins a new one. The pool closes a connection that comes back inside a transaction (see `open.rs`), so nothing of it can linger.
 //!
 //! Durability is not weakened: nobody is told `Ok` before the flush (`synchronous=FULL`).
 
@@ -51,6 +51,8 @@ struct Group {
     outcome: watch::Sender<Outcome>,
     size: u32,
     savepoint: Savepoint,
+    /// How many rows waited for the commit when the write began whose turn it is.
+    waiting: usize,
 }
 
 /// Where the write is whose turn it is; the next one finds here where it was dropped.
@@ -62,6 +64,8 @@ enum Savepoint {
     Asked,
     /// The write is at work.
     Open,
+    /// What is in it belongs to the group. It is released when the next one begins, or by the commit.
+    Kept,
 }
 
 impl Group {
@@ -71,41 +75,48 @@ impl Group {
             outcome: watch::Sender::new(None),
             size: 0,
             savepoint: Savepoint::None,
+            waiting: 0,
         }
     }
 
     async fn begin(&mut self) -> Result<(), DbErr> {
         self.settle().await?;
+        let sql = match self.savepoint {
+            Savepoint::Kept => "RELEASE one_write; SAVEPOINT one_write",
+            _ => "SAVEPOINT one_write",
+        };
         self.savepoint = Savepoint::Asked;
-        self.tx.execute_unprepared("SAVEPOINT one_write").await?;
+        self.tx.execute_unprepared(sql).await?;
         self.savepoint = Savepoint::Open;
+        self.waiting = self.tx.waiting();
         Ok(())
     }
 
     /// What was written since [`Group::begin`] belongs to the group.
-    async fn keep(&mut self) -> Result<(), DbErr> {
-        self.savepoint = Savepoint::Asked;
-        self.tx.execute_unprepared("RELEASE one_write").await?;
-        self.savepoint = Savepoint::None;
-        Ok(())
+    fn keep(&mut self) {
+        self.savepoint = Savepoint::Kept;
     }
 
     async fn undo(&mut self) -> Result<(), DbErr> {
+        self.tx.forget(self.waiting);
         self.tx.execute_unprepared("ROLLBACK TO one_write").await?;
-        self.keep().await
+        self.keep();
+        Ok(())
     }
 
     /// Ends what a write has left that was dropped.
     async fn settle(&mut self) -> Result<(), DbErr> {
         match self.savepoint {
-            Savepoint::None => Ok(()),
+            Savepoint::None | Savepoint::Kept => Ok(()),
             Savepoint::Open => self.undo().await,
             // Either there is nothing in it yet, or all of it was to be kept.
             Savepoint::Asked => {
-                let kept = self.keep().await;
+                let released = self.tx.execute_unprepared("RELEASE one_write").await;
                 // Inside a transaction SQLite refuses this, and then there was just no savepoint to release.
-                if kept.is_err() && self.tx.execute_unprepared("BEGIN").await.is_ok() {
-                    return kept;
+                if let Err(error) = released
+                    && self.tx.execute_unprepared("BEGIN").await.is_ok()
+                {
+                    return Err(error);
                 }
                 self.savepoint = Savepoint::None;
                 Ok(())
@@ -155,7 +166,7 @@ impl GroupCommit {
                     ..TransactionOptions::default()
                 };
                 #[expect(clippy::disallowed_methods, reason = "the transaction of the group")]
-                let tx = self.shared.writer.begin_with_options(options).await?;
+                let tx = Tx::new(self.shared.writer.begin_with_options(options).await?);
                 self.shared.begun.notify_one();
                 empty.insert(Group::new(tx))
             }
@@ -164,10 +175,10 @@ impl GroupCommit {
             return Err(discard(&mut slot, error).await.into());
         }
         let done = match work(&group.tx).await {
-            Ok(done) => match group.keep().await {
-                Ok(()) => done,
-                Err(error) => return Err(discard(&mut slot, error).await.into()),
-            },
+            Ok(done) => {
+                group.keep();
+                done
+            }
             Err(error) => {
                 if let Err(rollback) = group.undo().await {
                     discard(&mut slot, rollback).await;

@@ -11,6 +11,7 @@ mod open;
 mod rows;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tx;
 
 use std::{
     sync::Arc,
@@ -30,9 +31,7 @@ pub use rows::{insert_all, places};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 pub use sea_orm_migration::{MigrationTrait, SchemaManager};
 use tokio::sync::watch;
-
-/// The transaction that a change belongs to.
-pub type Tx = sea_orm::DatabaseTransaction;
+pub use tx::Tx;
 
 /// How long one write may take: on SQLite all other writers wait for it.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -133,7 +132,7 @@ impl Db {
             Writer::Grouped(group) => group.write(work).await?,
             Writer::Pooled(pool) => {
                 #[expect(clippy::disallowed_methods, reason = "the one place that begins a transaction")]
-                let tx = pool.begin().await?;
+                let tx = Tx::new(pool.begin().await?);
                 match work(&tx).await {
                     Ok(done) => {
                         tx.commit().await?;

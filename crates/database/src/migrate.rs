@@ -56,7 +56,7 @@ pub async fn migrate(db: &Db, migrations: &[Box<dyn MigrationTrait>]) -> Result<
                 name: name.clone(),
                 source,
             };
-            migration.up(&SchemaManager::new(tx)).await.map_err(failed)?;
+            migration.up(&SchemaManager::new(tx.inner())).await.map_err(failed)?;
             let record = Statement::from_sql_and_values(
                 tx.get_database_backend(),
                 "INSERT INTO migrations (name, applied_at) VALUES ($1, $2)",

@@ -197,7 +197,7 @@ pub(crate) async fn publish(
     let event_type = envelope.map_or("", |envelope| envelope.event_type.as_str());
     let topic = broker::dead_letter_topic(intake.consumer());
     let key = message.key_text().unwrap_or_default();
-    outbox::insert(tx, &topic, key, event_type, payload, Some(json(&headers)?)).await?;
+    outbox::insert(tx, &topic, key, event_type, payload, Some(json(&headers)?));
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub mod worker;
 pub use broker::Broker;
 pub use consumer::Consumer;
 pub use metrics::Metrics;
-pub use outbox::{append, append_all};
+pub use outbox::append;
 pub use reaction::{Heard, Observer, Reaction, ReactionError, Reactions, Received};
 pub use relay::Relay;
 pub use schema::migrations;

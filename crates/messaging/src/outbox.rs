@@ -4,7 +4,7 @@
 //! that caused them, and stay for some days after they were sent: the outbox is the durable log, the broker its copy.
 
 use contracts::{Event, EventId, Timestamp};
-use database::{Db, Tx, insert_all};
+use database::{Db, Tx};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, QuerySelect, Statement, Value, entity::prelude::*,
 };
@@ -17,7 +17,6 @@ pub const SHARDS: u32 = 16;
 /// The longest payload, in bytes: less than brokers accept by default, so that no row can block the relay.
 pub const MAX_PAYLOAD: usize = 768 * 1024;
 
-/// Adds rows as [`row`] makes them.
 const INSERT: &str = "INSERT INTO outbox (event_id, topic, key, shard, event_type, created_at, traceparent, tracestate, \
      causation_id, headers, payload)";
 
@@ -68,21 +67,9 @@ tokio::task_local! {
 /// Publishes `event` if and when `tx` commits.
 ///
 /// # Errors
-/// The database's, or that the event is longer than [`MAX_PAYLOAD`].
-pub async fn append<E: Event>(tx: &Tx, event: &E) -> Result<EventId, DbErr> {
-    insert(tx, E::TOPIC.name(), event.key(), E::TYPE, payload(event)?, None).await
-}
-
-/// Publishes `events` in their order if and when `tx` commits, in few statements: for changes by the hundred.
-///
-/// # Errors
-/// As those of [`append`].
-pub async fn append_all<E: Event>(tx: &Tx, events: &[E]) -> Result<(), DbErr> {
-    let rows = events
-        .iter()
-        .map(|event| Ok(row(E::TOPIC.name(), event.key(), E::TYPE, payload(event)?, None).1))
-        .collect::<Result<Vec<_>, DbErr>>()?;
-    insert_all(tx, INSERT, rows).await
+/// That the event is longer than [`MAX_PAYLOAD`].
+pub fn append<E: Event>(tx: &Tx, event: &E) -> Result<EventId, DbErr> {
+    Ok(insert(tx, E::TOPIC.name(), event.key(), E::TYPE, payload(event)?, None))
 }
 
 fn payload<E: Event>(event: &E) -> Result<String, DbErr> {
@@ -98,24 +85,18 @@ fn payload<E: Event>(event: &E) -> Result<String, DbErr> {
 }
 
 /// Adds a row.
-pub(crate) async fn insert(
+pub(crate) fn insert(
     tx: &Tx,
     topic: &str,
     key: String,
     event_type: &str,
     payload: String,
     headers: Option<String>,
-) -> Result<EventId, DbErr> {
-    let (id, row) = row(topic, key, event_type, payload, headers);
-    insert_all(tx, INSERT, vec![row]).await?;
-    Ok(id)
-}
-
-fn row(topic: &str, key: String, event_type: &str, payload: String, headers: Option<String>) -> (EventId, [Value; 11]) {
+) -> EventId {
     let id = EventId::new();
     let trace = TraceContext::current();
     let shard = shard(&key);
-    let row = [
+    let row: [Value; 11] = [
         id.into(),
         topic.into(),
         key.into(),
@@ -128,7 +109,8 @@ fn row(topic: &str, key: String, event_type: &str, payload: String, headers: Opt
         headers.into(),
         payload.into(),
     ];
-    (id, row)
+    tx.insert_later(INSERT, row);
+    id
 }
 
 /// FNV-1a, 32 bit: the same on every replica and release.

@@ -51,8 +51,7 @@ impl Reaction for Answer {
                 user_id,
                 version: version + 1,
             },
-        )
-        .await?;
+        )?;
         Ok(())
     }
 }

@@ -105,7 +105,7 @@ pub async fn promote(db: &Db, clock: &Clock, address: &str) -> Result<User, User
             .ok_or(UserError::NotFound)?;
         if let Some(updated) = user.set_role(Role::Admin, now) {
             store::user::update(tx, &user).await?;
-            messaging::append(tx, &updated).await?;
+            messaging::append(tx, &updated)?;
         }
         Ok(user)
     })

@@ -97,8 +97,7 @@ async fn remove_unread(tx: &Tx, before: Timestamp) -> Result<u64, DbErr> {
                 up_to: None,
                 unread_count,
             },
-        )
-        .await?;
+        )?;
     }
     Ok(stale.len() as u64)
 }

@@ -13,7 +13,7 @@ use std::{
 
 use database::{Db, Tx, testing::TestDatabase};
 use futures_util::FutureExt;
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 async fn table() -> TestDatabase {
     let database = TestDatabase::create().await;
@@ -21,6 +21,12 @@ async fn table() -> TestDatabase {
         .db()
         .write(async |tx| {
             tx.execute_unprepared("CREATE TABLE words (word TEXT PRIMARY KEY)")
+                .await?;
+            let number = match tx.get_database_backend() {
+                DbBackend::Postgres => "BIGINT GENERATED ALWAYS AS IDENTITY",
+                _ => "INTEGER",
+            };
+            tx.execute_unprepared(&format!("CREATE TABLE notes (number {number} PRIMARY KEY, word TEXT)"))
                 .await
                 .map(drop)
         })
@@ -38,6 +44,17 @@ async fn say(tx: &Tx, word: &str) -> Result<(), DbErr> {
     ))
     .await
     .map(drop)
+}
+
+/// Says the word in the rows that come before the commit.
+fn note(tx: &Tx, word: &str) {
+    tx.insert_later("INSERT INTO notes (word)", [word.into()]);
+}
+
+async fn notes(db: &Db) -> Vec<String> {
+    let query = Statement::from_string(db.backend(), "SELECT word FROM notes ORDER BY number");
+    let rows = db.read().query_all_raw(query).await.unwrap();
+    rows.iter().map(|row| row.try_get("", "word").unwrap()).collect()
 }
 
 async fn words(db: &Db) -> Vec<String> {
@@ -118,6 +135,52 @@ async fn a_write_that_fails_is_rolled_back_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_wait_for_the_commit_come_in_order_with_their_own_write_alone() {
+    let database = table().await;
+    let db = database.db();
+    let good = (0..20).map(|n| {
+        db.write(async move |tx| {
+            (0..10).for_each(|step| note(tx, &format!("{n} {step}")));
+            Ok::<_, DbErr>(())
+        })
+    });
+    let bad = (0..20).map(|n| {
+        db.write(async move |tx| {
+            note(tx, &format!("bad {n}"));
+            Err::<(), _>(DbErr::Custom("the rule says no".to_owned()))
+        })
+    });
+    let (good, bad) = tokio::join!(
+        futures_util::future::join_all(good),
+        futures_util::future::join_all(bad)
+    );
+    assert!(good.iter().all(Result::is_ok));
+    assert!(bad.iter().all(Result::is_err));
+    let notes = notes(&db).await;
+    assert_eq!(notes.len(), 200);
+    for n in 0..20 {
+        let begin = format!("{n} ");
+        let steps: Vec<&str> = notes.iter().filter_map(|note| note.strip_prefix(&begin)).collect();
+        assert_eq!(steps, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_inserted_before_the_commit_fails_the_write() {
+    let database = table().await;
+    let db = database.db();
+    let failed = db.write(async |tx| {
+        say(tx, "half").await?;
+        tx.insert_later("INSERT INTO nowhere (word)", ["lost".into()]);
+        Ok::<_, DbErr>(())
+    });
+    failed.await.unwrap_err();
+    assert!(words(&db).await.is_empty());
+    db.write(async |tx| say(tx, "next").await).await.unwrap();
+    assert_eq!(words(&db).await, ["next"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_fails_fails_its_own_write() {
     let database = table().await;
     let db = database.db();
@@ -154,6 +217,7 @@ async fn a_write_dropped_at_any_moment_is_whole_or_gone_and_blocks_nobody() {
     for polls in 1..40_u32 {
         let dropped = poll_and_drop(
             db.write(async |tx| {
+                note(tx, &format!("{polls:02} noted"));
                 say(tx, &format!("{polls:02} first")).await?;
                 say(tx, &format!("{polls:02} second")).await
             }),
@@ -165,10 +229,13 @@ async fn a_write_dropped_at_any_moment_is_whole_or_gone_and_blocks_nobody() {
     }
     // A commit that was on its way when its writer was dropped may land a little later: this one comes after it.
     db.write(async |tx| say(tx, "last").await).await.unwrap();
+    let notes = notes(&db).await;
     let words = words(&db).await;
     for polls in 1..40 {
         let found = |what: &str| words.contains(&format!("{polls:02} {what}"));
         assert_eq!(found("first"), found("second"), "dropped after {polls} polls");
+        let noted = notes.contains(&format!("{polls:02} noted"));
+        assert_eq!(found("first"), noted, "dropped after {polls} polls");
         assert!(found("other"), "the one beside it, dropped after {polls} polls");
     }
 }
@@ -182,6 +249,7 @@ async fn a_write_dropped_between_others_takes_none_of_them_along() {
         let before = db.write(async |tx| say(tx, &format!("{polls:02} before")).await);
         let dropped = poll_and_drop(
             db.write(async |tx| {
+                note(tx, &format!("{polls:02} noted"));
                 say(tx, &format!("{polls:02} first")).await?;
                 say(tx, &format!("{polls:02} second")).await
             }),
@@ -193,12 +261,15 @@ async fn a_write_dropped_between_others_takes_none_of_them_along() {
         after.unwrap();
     }
     db.write(async |tx| say(tx, "last").await).await.unwrap();
+    let notes = notes(&db).await;
     let words = words(&database.replica().await.unwrap()).await;
     for polls in 1..60 {
         let found = |what: &str| words.contains(&format!("{polls:02} {what}"));
         assert!(found("before"), "the one before it, dropped after {polls} polls");
         assert!(found("after"), "the one after it, dropped after {polls} polls");
         assert_eq!(found("first"), found("second"), "dropped after {polls} polls");
+        let noted = notes.contains(&format!("{polls:02} noted"));
+        assert_eq!(found("first"), noted, "dropped after {polls} polls");
     }
 }
 

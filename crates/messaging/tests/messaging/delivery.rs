@@ -41,7 +41,7 @@ async fn an_event_of_a_change_that_was_rolled_back_is_never_published() {
     let failed = service
         .db()
         .write(async |tx| {
-            messaging::append(tx, &said("ada", "never")).await?;
+            messaging::append(tx, &said("ada", "never"))?;
             Err::<(), _>(sea_orm::DbErr::Custom("the rule says no".to_owned()))
         })
         .await;
@@ -59,7 +59,7 @@ async fn an_event_too_long_for_a_broker_fails_its_change_instead_of_blocking_the
     let long = "x".repeat(messaging::outbox::MAX_PAYLOAD);
     let refused = service
         .db()
-        .write(async |tx| messaging::append(tx, &said("ada", &long)).await)
+        .write(async |tx| messaging::append(tx, &said("ada", &long)))
         .await
         .unwrap_err();
     assert!(

@@ -37,7 +37,9 @@ impl Observer for Scribe {
             }
             assert!(!text.contains("panic"), "it is too much");
             if text.contains("echo") {
-                heard.cause(messaging::append(tx, &said("answer", "answer"))).await?;
+                heard
+                    .cause(async { messaging::append(tx, &said("answer", "answer")) })
+                    .await?;
             }
         }
         Ok(())

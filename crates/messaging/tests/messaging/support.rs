@@ -64,7 +64,7 @@ pub(crate) fn said(key: &str, what: &str) -> ClientThrottled {
 }
 
 pub(crate) async fn append(db: &Db, key: &str, what: &str) -> EventId {
-    db.write(async |tx| messaging::append(tx, &said(key, what)).await)
+    db.write(async |tx| messaging::append(tx, &said(key, what)))
         .await
         .unwrap()
 }
@@ -152,7 +152,7 @@ impl Reaction for Listener {
                 Ok(())
             }
             "echo" => {
-                messaging::append(tx, &said(&event.client, "answer")).await?;
+                messaging::append(tx, &said(&event.client, "answer"))?;
                 Ok(())
             }
             _ => Ok(()),

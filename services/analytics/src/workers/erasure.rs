@@ -88,7 +88,7 @@ impl Erase {
                         user_id: user,
                         erased_at: now,
                     };
-                    messaging::append(tx, &erased).await?;
+                    messaging::append(tx, &erased)?;
                 }
                 Ok::<_, DbErr>(())
             })

@@ -100,7 +100,7 @@ impl Worker for Reports {
             .write(async |tx| {
                 for report in &reports {
                     if store::report::claim(tx, report.user_id, report.from, report.report_id).await? {
-                        messaging::append(tx, report).await?;
+                        messaging::append(tx, report)?;
                     }
                 }
                 Ok::<_, DbErr>(())

@@ -194,7 +194,7 @@ impl ErasureApi {
                 let deleted: UserDeleted = user.erase(hash, now);
                 store::user::update(tx, &user).await?;
                 store::erasure::begin(tx, user.id, &digest, now).await?;
-                messaging::append(tx, &deleted).await?;
+                messaging::append(tx, &deleted)?;
                 store::erasure::find(tx, &digest).await?.ok_or(ErasureError::NotFound)
             })
             .await?;

@@ -67,7 +67,7 @@ impl MailApi {
                     .ok_or(CodeError::Invalid)?;
                 if let Some(updated) = user.verify_email(now) {
                     store::user::update(tx, &user).await?;
-                    messaging::append(tx, &updated).await?;
+                    messaging::append(tx, &updated)?;
                 }
                 store::code::void(tx, id, Purpose::Verify).await?;
                 Ok::<_, CodeError>(())

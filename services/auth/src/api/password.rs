@@ -132,7 +132,7 @@ impl PasswordApi {
                 }
                 let changed = user.set_password(hash, false, now);
                 store::user::update(tx, &user).await?;
-                messaging::append(tx, &changed).await?;
+                messaging::append(tx, &changed)?;
                 let others = caller.session.map_or(Which::All, Which::AllBut);
                 store::session::end(tx, user.id, others, EndReason::PasswordChanged, now).await?;
                 store::code::void(tx, user.id, Purpose::Reset).await?;
@@ -199,11 +199,11 @@ impl PasswordApi {
                 .ok_or(CodeError::Invalid)?;
             // Whoever reads the mailbox has shown that the address is theirs.
             if let Some(updated) = user.verify_email(now) {
-                messaging::append(tx, &updated).await?;
+                messaging::append(tx, &updated)?;
             }
             let changed = user.set_password(hash, true, now);
             store::user::update(tx, &user).await?;
-            messaging::append(tx, &changed).await?;
+            messaging::append(tx, &changed)?;
             store::session::end(tx, id, Which::All, EndReason::PasswordChanged, now).await?;
             store::token::revoke(tx, id, None).await?;
             store::code::void(tx, id, Purpose::Reset).await?;

@@ -299,7 +299,7 @@ impl SessionApi {
                 let (session, started) = session::Session::start(user.id, client, unseen, &settings.session, now);
                 store::session::insert(tx, &session).await?;
                 store::session::add_refresh(tx, &session, &secret::digest(refresh.expose_secret())).await?;
-                messaging::append(tx, &started).await?;
+                messaging::append(tx, &started)?;
                 Ok((user, Some(session)))
             })
             .await?;

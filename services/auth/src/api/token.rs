@@ -199,7 +199,7 @@ impl TokenApi {
                 let secret = secret::generate(secret::PERSONAL)?;
                 let (token, created) = draft.create(user.id, now);
                 store::token::insert(tx, &token, secret::digest(secret.expose_secret())).await?;
-                messaging::append(tx, &created).await?;
+                messaging::append(tx, &created)?;
                 let Token {
                     id,
                     name,

@@ -282,7 +282,7 @@ impl UserApi {
                 expected.check(user.version)?;
                 if let Some(updated) = user.change_profile(change, now) {
                     store::user::update(tx, &user).await?;
-                    messaging::append(tx, &updated).await?;
+                    messaging::append(tx, &updated)?;
                 }
                 Ok::<_, UserError>(user)
             })
@@ -372,19 +372,19 @@ impl UserApi {
                 expected.check(user.version)?;
                 let administered = user.administers();
                 if let Some(updated) = role.and_then(|role| user.set_role(role, now)) {
-                    messaging::append(tx, &updated).await?;
+                    messaging::append(tx, &updated)?;
                 }
                 match disabled {
                     Some(true) => {
                         if let Some(event) = user.disable(now) {
-                            messaging::append(tx, &event).await?;
+                            messaging::append(tx, &event)?;
                             store::session::end(tx, id, Which::All, EndReason::UserDisabled, now).await?;
                             store::token::revoke(tx, id, None).await?;
                         }
                     }
                     Some(false) => {
                         if let Some(event) = user.enable(now) {
-                            messaging::append(tx, &event).await?;
+                            messaging::append(tx, &event)?;
                         }
                     }
                     None => {}
@@ -424,7 +424,7 @@ impl UserApi {
                 // The client that registers is no stranger when it signs in.
                 store::client::remember(tx, user.id, client, now).await?;
                 store::mail::request(tx, Purpose::Verify, Some(user.id), user.email.key(), now).await?;
-                messaging::append(tx, &registered).await?;
+                messaging::append(tx, &registered)?;
                 Ok(user)
             })
             .await

@@ -28,7 +28,7 @@ impl<E: Erased> Reaction for ErasedReaction<E> {
                 user_id: user,
                 erased_at: at,
             };
-            messaging::append(tx, &erased).await?;
+            messaging::append(tx, &erased)?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ impl Reaction for SubscriptionUpdatedReaction {
             store::user::update(tx, &user).await?;
         }
         if let Some(updated) = updated {
-            messaging::append(tx, &updated).await?;
+            messaging::append(tx, &updated)?;
         }
         Ok(())
     }

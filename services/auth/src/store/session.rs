@@ -205,7 +205,7 @@ pub async fn end(tx: &Tx, user: UserId, which: Which, reason: EndReason, now: Ti
     );
     let rows = tx.query_all_raw(update).await?;
     for row in &rows {
-        messaging::append(tx, &session::ended(row.try_get("", "id")?, user, reason)).await?;
+        messaging::append(tx, &session::ended(row.try_get("", "id")?, user, reason))?;
     }
     Ok(rows.len())
 }

@@ -126,7 +126,7 @@ pub async fn revoke(tx: &Tx, user: UserId, one: Option<TokenId>) -> Result<usize
     );
     let rows = tx.query_all_raw(delete).await?;
     for row in &rows {
-        messaging::append(tx, &token::revoked(row.try_get("", "id")?, user)).await?;
+        messaging::append(tx, &token::revoked(row.try_get("", "id")?, user))?;
     }
     Ok(rows.len())
 }

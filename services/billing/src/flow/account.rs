@@ -59,7 +59,6 @@ pub async fn close(state: &State, tx: &Tx, user: UserId, now: Timestamp) -> Resu
             user_id: user,
             erased_at: now,
         },
-    )
-    .await?;
+    )?;
     Ok(())
 }

@@ -73,7 +73,7 @@ pub async fn issue(
         issued_at: now,
         due_at: invoice.due_at,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     if invoice.due_minor == 0 {
         paid(tx, &invoice, now).await?;
     }
@@ -94,7 +94,7 @@ pub async fn paid(tx: &Tx, invoice: &Model, now: Timestamp) -> Result<(), DbErr>
         total_minor: invoice.total_minor,
         paid_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     Ok(())
 }
 
@@ -151,7 +151,7 @@ pub async fn credit(
         total_minor: total,
         issued_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     Ok(note)
 }
 

@@ -213,7 +213,7 @@ async fn complete(
         invoice_id: invoice,
         completed_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     Ok(())
 }
 
@@ -232,6 +232,6 @@ pub async fn fail(tx: &Tx, order: &Model, refusal: &Refusal, now: Timestamp) -> 
         detail: refusal.detail.clone(),
         failed_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     Ok(())
 }

@@ -228,7 +228,7 @@ async fn tell_success(tx: &Tx, payment: &Model, now: Timestamp) -> Result<(), Db
         amount_minor: payment.amount_minor,
         paid_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     Ok(())
 }
 
@@ -323,6 +323,6 @@ async fn tell_failure(
         next_attempt_at: next,
         failed_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     Ok(())
 }

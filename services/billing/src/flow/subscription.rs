@@ -33,7 +33,7 @@ pub async fn publish(
         change: change.name().to_owned(),
         changed_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     if subscription.status == Status::Cancelled {
         // Nobody is left to be told of a threshold.
         return store::usage::erase(tx, subscription.user).await;

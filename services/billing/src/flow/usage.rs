@@ -42,7 +42,7 @@ pub async fn read(tx: &Tx, user: UserId, meter: Meter, reading: Reading, now: Ti
         plan: subscription.map_or_else(|| FREE.to_owned(), |subscription| subscription.plan),
         reached_at: now,
     };
-    messaging::append(tx, &event).await?;
+    messaging::append(tx, &event)?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ impl Worker for CataloguePublisher {
                 .write(async |tx| {
                     if store::catalogue::publish(tx, catalogue, now).await? {
                         for plan in &catalogue.plans {
-                            messaging::append(tx, &plan.published(catalogue.version)).await?;
+                            messaging::append(tx, &plan.published(catalogue.version))?;
                         }
                     }
                     Ok::<_, DbErr>(())

@@ -286,7 +286,7 @@ impl OrderApi {
             on_sale(&draft, &store::plan::all(tx).await?).map_err(|wrong| OrderError::Invalid(vec![wrong]))?;
             let (order, requested) = draft.accept(caller.user, now);
             store::order::insert(tx, &order).await?;
-            messaging::append(tx, &requested).await?;
+            messaging::append(tx, &requested)?;
             Ok::<_, OrderError>(AcceptedOrder::of(order, None))
         })
         .await?;

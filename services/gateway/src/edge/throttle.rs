@@ -100,7 +100,7 @@ impl Worker for Announcer {
             self.db
                 .write(async |tx| {
                     for note in notes {
-                        messaging::append(tx, note).await?;
+                        messaging::append(tx, note)?;
                     }
                     Ok::<_, sea_orm::DbErr>(())
                 })

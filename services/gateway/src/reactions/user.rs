@@ -57,7 +57,7 @@ impl Reaction for EraseUser {
             user_id: user,
             erased_at: Timestamp::now(),
         };
-        messaging::append(tx, &erased).await?;
+        messaging::append(tx, &erased)?;
         Ok(())
     }
 }

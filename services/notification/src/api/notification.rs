@@ -241,8 +241,7 @@ impl NotificationApi {
                         up_to,
                         unread_count,
                     },
-                )
-                .await?;
+                )?;
                 Ok::<_, NotificationError>(answer)
             })
             .await?;

@@ -31,7 +31,7 @@ pub(crate) async fn disable(tx: &Tx, mut webhook: Model, why: &str, now: Timesta
         reason: why.to_owned(),
         disabled_at: now,
     };
-    let id = messaging::append(tx, &event).await?;
+    let id = messaging::append(tx, &event)?;
     let news = News {
         subject: event.url.clone(),
         detail: why.to_owned(),

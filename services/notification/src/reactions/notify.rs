@@ -68,7 +68,7 @@ async fn tell(tx: &Tx, news: &News, audience: &Audience, now: Timestamp) -> Resu
             created_at: row.created_at,
             unread_count: unread.get(&row.user_id).copied().unwrap_or_default(),
         };
-        let id = messaging::append(tx, &event).await?;
+        let id = messaging::append(tx, &event)?;
         let concerned = Concerned::Users(vec![event.user_id]);
         broadcast(tx, &event, id, &concerned, event.created_at, now).await?;
     }
@@ -85,7 +85,7 @@ async fn withdraw(tx: &Tx, removed: Vec<Removed>) -> Result<(), DbErr> {
             up_to: None,
             unread_count: counts.get(&one.user).copied().unwrap_or_default(),
         };
-        messaging::append(tx, &event).await?;
+        messaging::append(tx, &event)?;
     }
     Ok(())
 }

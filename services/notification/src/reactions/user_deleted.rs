@@ -23,7 +23,7 @@ impl Reaction for UserDeletedReaction {
             user_id,
             erased_at: self.clock.now(),
         };
-        messaging::append(tx, &event).await?;
+        messaging::append(tx, &event)?;
         Ok(())
     }
 }

@@ -341,7 +341,7 @@ impl MemberApi {
                         now,
                     )
                     .await?;
-                    messaging::append(tx, &event).await?;
+                    messaging::append(tx, &event)?;
                 }
                 let row = store::member::listed(tx, asking.project.id, member.user).await?;
                 Ok::<_, MemberError>(Member::active(row.ok_or(MemberError::NotFound)?))
@@ -389,7 +389,7 @@ impl MemberApi {
                     now,
                 )
                 .await?;
-                messaging::append(tx, &event).await?;
+                messaging::append(tx, &event)?;
                 Ok::<_, MemberError>(())
             })
             .await?;
@@ -415,7 +415,7 @@ impl MemberApi {
         let member = added.ok_or(MemberError::AlreadyMember)?;
         let (subject, data) = (user.to_string(), json!({ "role": role.name() }));
         record_activity(tx, project.id, asking.user, "member.added", &subject, data, now).await?;
-        messaging::append(tx, &member.added(project, asking.user)).await?;
+        messaging::append(tx, &member.added(project, asking.user))?;
         let row = store::member::listed(tx, project.id, user).await?;
         Ok(Member::active(row.ok_or(MemberError::NotFound)?))
     }
@@ -432,7 +432,7 @@ impl MemberApi {
         // Not the address: viewers read the activity, and it is nobody's account yet.
         let (subject, data) = (invitation.id.to_string(), json!({ "role": invite.role.name() }));
         record_activity(tx, project.id, asking.user, "member.invited", &subject, data, now).await?;
-        messaging::append(tx, &event).await?;
+        messaging::append(tx, &event)?;
         Ok(Member::pending(invitation))
     }
 }

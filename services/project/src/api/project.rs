@@ -184,8 +184,8 @@ impl ProjectApi {
             store::member::add(tx, project.id, owner.user, owner.role, now).await?;
             let (subject, data) = (project.id.to_string(), json!({ "name": project.name }));
             record_activity(tx, project.id, caller.user, "project.created", &subject, data, now).await?;
-            messaging::append(tx, &created).await?;
-            messaging::append(tx, &owner.added(&project, caller.user)).await?;
+            messaging::append(tx, &created)?;
+            messaging::append(tx, &owner.added(&project, caller.user))?;
             Ok::<_, ProjectError>(Project::seen_as(project, owner.role))
         })
         .await?;
@@ -273,7 +273,7 @@ impl ProjectApi {
                     store::project::update(tx, &project).await?;
                     let (subject, data) = (project.id.to_string(), json!({ "changed": event.changed }));
                     record_activity(tx, project.id, caller.user, "project.updated", &subject, data, now).await?;
-                    messaging::append(tx, &event).await?;
+                    messaging::append(tx, &event)?;
                 }
                 Ok::<_, ProjectError>((project, member.role))
             })
@@ -305,7 +305,7 @@ impl ProjectApi {
                 let member = access::whole_project(tx, &caller, &id.0, ProjectRole::Owner).await?;
                 expected.check(member.project.version)?;
                 store::project::delete(tx, member.project.id).await?;
-                messaging::append(tx, &member.project.delete(caller.user)).await?;
+                messaging::append(tx, &member.project.delete(caller.user))?;
                 Ok::<_, ProjectError>(())
             })
             .await?;

@@ -36,7 +36,7 @@ impl Reaction for UserDeletedReaction {
             user_id: event.user_id,
             erased_at: now,
         };
-        messaging::append(tx, &erased).await?;
+        messaging::append(tx, &erased)?;
         Ok(())
     }
 }
@@ -54,7 +54,7 @@ async fn leave(tx: &Tx, id: ProjectId, user: UserId, now: Timestamp) -> Result<(
             Some(heir) => hand_over(tx, &project, heir, user, now).await?,
             None => {
                 store::project::delete(tx, id).await?;
-                messaging::append(tx, &project.delete(user)).await?;
+                messaging::append(tx, &project.delete(user))?;
                 return Ok(());
             }
         }
@@ -63,7 +63,7 @@ async fn leave(tx: &Tx, id: ProjectId, user: UserId, now: Timestamp) -> Result<(
     if let Ok(removed) = member.remove(&project, (user, ProjectRole::Owner), 1) {
         store::member::remove(tx, id, &member, now).await?;
         store::activity::record_activity(tx, id, user, "member.removed", &user.to_string(), json!({}), now).await?;
-        messaging::append(tx, &removed).await?;
+        messaging::append(tx, &removed)?;
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ async fn hand_over(tx: &Tx, project: &Project, heir: UserId, by: UserId, now: Ti
         let data = json!({ "role": owner.role.name(), "previous_role": before.name() });
         let subject = heir.to_string();
         store::activity::record_activity(tx, project.id, by, "member.role_changed", &subject, data, now).await?;
-        messaging::append(tx, &changed).await?;
+        messaging::append(tx, &changed)?;
     }
     Ok(())
 }

@@ -88,6 +88,6 @@ pub(super) async fn accept(
         now,
     )
     .await?;
-    messaging::append(tx, &member.added(&project, invitation.invited_by)).await?;
+    messaging::append(tx, &member.added(&project, invitation.invited_by))?;
     Ok(())
 }

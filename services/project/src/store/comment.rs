@@ -126,7 +126,7 @@ pub async fn create(tx: &Tx, task: &Task, body: String, author: UserId, now: Tim
         participant_ids: participants,
         version: comment.version,
     };
-    append(tx, &event).await?;
+    append(tx, &event)?;
     let data = json!({ "task_id": task.id, "title": task.title, "excerpt": event.excerpt });
     record_activity(
         tx,
@@ -186,7 +186,7 @@ pub async fn change(tx: &Tx, reached: Reached, body: String, now: Timestamp) -> 
         mentioned_ids: others(&fresh, comment.author_id),
         version: comment.version,
     };
-    append(tx, &event).await?;
+    append(tx, &event)?;
     let data = json!({ "task_id": comment.task_id, "title": event.task_title, "excerpt": event.excerpt });
     record_activity(
         tx,
@@ -220,7 +220,7 @@ pub async fn remove(tx: &Tx, reached: &Reached, actor: UserId, now: Timestamp) -
         actor_id: actor,
         version: comment.version + 1,
     };
-    append(tx, &event).await?;
+    append(tx, &event)?;
     let data = json!({ "task_id": comment.task_id, "title": reached.task_title });
     record_activity(
         tx,

@@ -65,7 +65,7 @@ pub async fn announce(tx: &Tx, now: Timestamp, until: Timestamp, limit: u64) -> 
             due_at,
             user_ids,
         };
-        messaging::append(tx, &event).await?;
+        messaging::append(tx, &event)?;
     }
     Ok(claimed.len() as u64)
 }

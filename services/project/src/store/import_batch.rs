@@ -105,7 +105,7 @@ pub async fn start(tx: &Tx, import: &mut Import, was: State, now: Timestamp) -> 
         return Err(BatchError::Elsewhere);
     }
     if was == State::Queued {
-        append(tx, &import.progressed(now)).await?;
+        append(tx, &import.progressed(now))?;
     }
     Ok(())
 }
@@ -169,7 +169,7 @@ pub async fn carry_out(
         return Err(BatchError::Elsewhere);
     }
     if import.worth_telling(before) {
-        append(tx, &import.progressed(now)).await?;
+        append(tx, &import.progressed(now))?;
     }
     Ok(())
 }
@@ -205,7 +205,7 @@ pub async fn finish(
     if !import::update(tx, import, was, import.rows_read).await? {
         return Err(BatchError::Elsewhere);
     }
-    append(tx, &import.progressed(now)).await?;
+    append(tx, &import.progressed(now))?;
     Ok(())
 }
 
@@ -235,8 +235,8 @@ async fn make_project(tx: &Tx, import: &mut Import, about: &About, now: Timestam
     member::add(tx, made.id, owner.user, owner.role, now).await?;
     let (subject, data) = (made.id.to_string(), json!({ "name": made.name }));
     record_activity(tx, made.id, import.user_id, "project.created", &subject, data, now).await?;
-    append(tx, &created).await?;
-    append(tx, &owner.added(&made, import.user_id)).await?;
+    append(tx, &created)?;
+    append(tx, &owner.added(&made, import.user_id))?;
     let source = import.format.map_or("", |format| format.name());
     let remember = Statement::from_sql_and_values(
         tx.get_database_backend(),

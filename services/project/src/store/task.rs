@@ -142,8 +142,7 @@ pub async fn create(tx: &Tx, room: &Room, change: Change, now: Timestamp) -> Res
             task: task.snapshot(),
             actor_id: actor,
         },
-    )
-    .await?;
+    )?;
     assigned(tx, &task, &effect, actor).await?;
     record_activity(
         tx,
@@ -214,7 +213,7 @@ pub async fn relabel(
         previous_status: None,
         actor_id: actor,
     };
-    append(tx, &event).await?;
+    append(tx, &event)?;
     Ok(())
 }
 
@@ -228,7 +227,7 @@ async fn published(tx: &Tx, task: &Task, effect: &Effect, actor: UserId, now: Ti
         previous_status: previous.map(str::to_owned),
         actor_id: actor,
     };
-    append(tx, &event).await?;
+    append(tx, &event)?;
     assigned(tx, task, effect, actor).await?;
     let mut data = json!({ "title": task.title, "changed": effect.changed });
     if let Some(previous) = previous {
@@ -258,7 +257,7 @@ async fn assigned(tx: &Tx, task: &Task, effect: &Effect, actor: UserId) -> Resul
             actor_id: actor,
             version: task.version,
         };
-        append(tx, &event).await?;
+        append(tx, &event)?;
     }
     Ok(())
 }
@@ -276,7 +275,7 @@ pub async fn remove(tx: &Tx, task: &Task, actor: UserId, now: Timestamp) -> Resu
         actor_id: actor,
         version: task.version + 1,
     };
-    append(tx, &event).await?;
+    append(tx, &event)?;
     let data = json!({ "title": task.title });
     record_activity(
         tx,

@@ -8,7 +8,7 @@ use contracts::{
     project::{CommentCreated, TaskAssigned, TaskCreated},
 };
 use database::{Tx, insert_all};
-use messaging::append_all;
+use messaging::append;
 use sea_orm::{DbErr, Value};
 
 use super::{label, task, task_order};
@@ -76,7 +76,7 @@ pub async fn create(
         position = Position::end(Some(&position)).ok_or_else(full)?;
     }
     insert(tx, &tasks, labelled).await?;
-    publish(tx, &tasks, actor).await?;
+    publish(tx, &tasks, actor)?;
     let comments: Vec<(&Task, Comment)> = comments
         .into_iter()
         .map(|(place, draft)| (&tasks[place], comment(&tasks[place], draft, actor, names)))
@@ -118,30 +118,27 @@ async fn insert(tx: &Tx, tasks: &[Task], labelled: Vec<[Value; 2]>) -> Result<()
     insert_all(tx, "INSERT INTO task_labels (task_id, label_id)", labelled).await
 }
 
-async fn publish(tx: &Tx, tasks: &[Task], actor: UserId) -> Result<(), DbErr> {
-    let created: Vec<TaskCreated> = tasks
-        .iter()
-        .map(|task| TaskCreated {
+fn publish(tx: &Tx, tasks: &[Task], actor: UserId) -> Result<(), DbErr> {
+    for task in tasks {
+        let created = TaskCreated {
             task_id: task.id,
             task: task.snapshot(),
             actor_id: actor,
-        })
-        .collect();
-    append_all(tx, &created).await?;
-    let assigned: Vec<TaskAssigned> = tasks
-        .iter()
-        .flat_map(|task| {
-            task.assignee_ids.iter().map(|user| TaskAssigned {
+        };
+        append(tx, &created)?;
+        for user in &task.assignee_ids {
+            let assigned = TaskAssigned {
                 task_id: task.id,
                 project_id: task.project_id,
                 title: task.title.clone(),
                 assignee_id: *user,
                 actor_id: actor,
                 version: task.version,
-            })
-        })
-        .collect();
-    append_all(tx, &assigned).await
+            };
+            append(tx, &assigned)?;
+        }
+    }
+    Ok(())
 }
 
 fn comment(task: &Task, draft: CommentDraft, actor: UserId, names: &HashSet<String>) -> Comment {
@@ -176,9 +173,8 @@ async fn insert_comments(tx: &Tx, comments: &[(&Task, Comment)]) -> Result<(), D
     let rows = rows.collect();
     let sql = "INSERT INTO comments (id, task_id, project_id, author_id, original_author, body, mentioned_ids, created_at, version)";
     insert_all(tx, sql, rows).await?;
-    let created: Vec<CommentCreated> = comments
-        .iter()
-        .map(|(task, comment)| CommentCreated {
+    for (task, comment) in comments {
+        let created = CommentCreated {
             comment_id: comment.id,
             task_id: task.id,
             project_id: task.project_id,
@@ -188,7 +184,8 @@ async fn insert_comments(tx: &Tx, comments: &[(&Task, Comment)]) -> Result<(), D
             mentioned_ids: Vec::new(),
             participant_ids: Vec::new(),
             version: comment.version,
-        })
-        .collect();
-    append_all(tx, &created).await
+        };
+        append(tx, &created)?;
+    }
+    Ok(())
 }

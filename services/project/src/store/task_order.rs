@@ -51,7 +51,7 @@ pub async fn relocate(
         actor_id: actor,
         version: task.version,
     };
-    append(tx, &event).await?;
+    append(tx, &event)?;
     Ok(())
 }
 
