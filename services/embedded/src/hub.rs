@@ -19,6 +19,16 @@ use project::Project;
 
 use crate::{Place, banner, secrets::Secrets};
 
+/// Its hosts, by the first label of their names.
+pub(crate) const HOSTS: [&str; 6] = [
+    Gateway::NAME,
+    Auth::NAME,
+    Project::NAME,
+    Billing::NAME,
+    Notification::NAME,
+    Analytics::NAME,
+];
+
 /// What a hub can be without: every service but the gateway, and the broker.
 pub(crate) const PARTS: [&str; 6] = [
     Auth::NAME,
