@@ -4,7 +4,6 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    time::Duration,
 };
 
 use reqwest::{Client, Url};
@@ -147,19 +146,7 @@ pub fn free_address() -> SocketAddr {
 }
 
 fn client(base: &Url) -> Client {
-    let mut builder = Client::builder().timeout(Duration::from_secs(30)).no_proxy();
-    if let (Some(host), Some(port)) = (base.host_str(), base.port_or_known_default())
-        && host.ends_with(".localhost")
-    {
-        // RFC 6761: names under .localhost are the loopback address; not every resolver knows.
-        for service in ["gateway", "auth", "project", "billing", "notification", "analytics"] {
-            builder = builder.resolve(
-                &format!("{service}.localhost"),
-                SocketAddr::from(([127, 0, 0, 1], port)),
-            );
-        }
-    }
-    builder.build().expect("an HTTP client")
+    embedded::client(base).build().expect("an HTTP client")
 }
 
 impl Hub {

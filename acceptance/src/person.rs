@@ -188,9 +188,14 @@ impl Person {
     /// # Panics
     /// When no answer comes.
     pub async fn upload(&self, path: &str, kind: &str, file: impl Into<String>) -> Answer {
+        let answer = self.try_upload(path, kind, file).await;
+        answer.unwrap_or_else(|| panic!("POST {path} was not answered"))
+    }
+
+    /// As [`Person::upload`]; `None` when no answer comes.
+    pub async fn try_upload(&self, path: &str, kind: &str, file: impl Into<String>) -> Option<Answer> {
         let request = self.request("POST", path, &[("Content-Type", kind)]).body(file.into());
-        let answer = Answer::of(request.send().await.expect("an answer")).await;
-        answer.expect("a whole answer")
+        Answer::of(request.send().await.ok()?).await
     }
 
     /// `GET`

@@ -100,23 +100,35 @@ async fn an_admin_follows_a_request_through_the_services() {
     .await;
     assert_eq!(requested["data"]["order_id"], order.as_str());
     let path = format!("/v1/events/{}/trace", requested["id"].as_str().expect("an id"));
-    // The gateway was asked, billing issued an invoice because of it, and notification told of that.
+    // The gateway was asked; because of it billing issued an invoice, charged it and changed the plan; of that auth told those
+    // who check tokens, and notification the customer.
     let expected = [
-        ("order.requested.v1", "/services/gateway"),
-        ("invoice.issued.v1", "/services/billing"),
-        ("notification.created.v1", "/services/notification"),
+        ("order.requested.v1", "/services/gateway", 0),
+        ("invoice.issued.v1", "/services/billing", 1),
+        ("payment.succeeded.v1", "/services/billing", 1),
+        ("invoice.paid.v1", "/services/billing", 1),
+        ("subscription.updated.v1", "/services/billing", 1),
+        ("order.completed.v1", "/services/billing", 1),
+        ("user.updated.v1", "/services/auth", 2),
+        ("notification.created.v1", "/services/notification", 2),
     ];
-    let told = until("every reaction is in the chain", async || {
-        let chain = ada.get(&path).await.expect(200);
-        let links = chain["events"].as_array().expect("events").clone();
-        let find = |(kind, source): &(&str, &str)| {
-            let of = |link: &&Value| link["event"]["type"] == *kind && link["event"]["source"] == *source;
-            links.iter().find(of)?["depth"].as_u64()
+    let chain = until("every reaction is in the chain", async || {
+        let chain = ada.get(&path).await.expect(200)["events"].clone();
+        let links = chain.as_array().expect("events");
+        let is_there = |(kind, source, depth): &(&str, &str, u64)| {
+            let is = |link: &Value| {
+                let event = &link["event"];
+                event["type"] == *kind && event["source"] == *source && link["depth"] == *depth
+            };
+            links.iter().any(is)
         };
-        expected.iter().map(find).collect::<Option<Vec<u64>>>()
+        expected.iter().all(is_there).then_some(chain)
     })
     .await;
-    assert_eq!(told, [0, 1, 2]);
+    for link in chain.as_array().expect("events") {
+        assert_eq!(link["event"]["trace_id"], requested["trace_id"], "one trace: {link}");
+    }
+    assert!(requested["trace_id"].is_string(), "{requested}");
     assert!(hub.interrupt().await.success());
 }
 

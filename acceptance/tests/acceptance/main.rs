@@ -7,6 +7,7 @@ mod conventions;
 mod crash;
 mod erasure;
 mod files;
+mod interrupted;
 mod orders;
 mod sessions;
 mod start;

@@ -16,7 +16,10 @@ pub struct NotificationCreated {
     pub notification_id: NotificationId,
     /// For whom.
     pub user_id: UserId,
-    /// `task_assigned`, `mentioned`, `project_invited`, `task_commented`, `task_due_soon`, `password_changed` or `new_session`.
+    /// `task_assigned`, `mentioned`, `project_invited`, `task_commented`, `task_due_soon`, `password_changed`, `new_session`,
+    /// `milestone_reached`, `report_generated`, `order_completed`, `order_failed`, `invoice_issued`, `payment_failed`,
+    /// `subscription_past_due`, `subscription_downgraded`, `usage_threshold_reached`, `webhook_disabled` or
+    /// `email_suppressed`; a later release may know more.
     pub kind: String,
     /// One line to show.
     pub title: String,

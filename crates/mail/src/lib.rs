@@ -43,24 +43,44 @@ pub enum InvalidRoute {
     /// Not the address of a server. The text is not repeated: it may hold a password.
     #[error("must be like smtps://user:password@mail.example.com:465, or smtp://…:587?tls=required for STARTTLS")]
     Server,
+    /// Anybody on the way could read the password. The text is not repeated.
+    #[error("would send the password unencrypted: add ?tls=required for STARTTLS, or say smtps://")]
+    Unencrypted,
 }
 
 impl std::str::FromStr for Route {
     type Err = InvalidRoute;
 
-    /// `smtps://` is TLS from the start, `smtp://…?tls=required` STARTTLS or nothing, `smtp://` alone without encryption.
+    /// `smtps://` is TLS from the start, `smtp://…?tls=required` STARTTLS or nothing, `smtp://` alone without encryption, and
+    /// so without a password.
     fn from_str(url: &str) -> Result<Self, InvalidRoute> {
         if url.starts_with("smtp://") || url.starts_with("smtps://") {
-            return match AsyncSmtpTransport::<Tokio1Executor>::from_url(url) {
-                Ok(_) => Ok(Route::Smtp(url.into())),
-                Err(_) => Err(InvalidRoute::Server),
-            };
+            if AsyncSmtpTransport::<Tokio1Executor>::from_url(url).is_err() {
+                return Err(InvalidRoute::Server);
+            }
+            if exposes_password(url) {
+                return Err(InvalidRoute::Unencrypted);
+            }
+            return Ok(Route::Smtp(url.into()));
         }
         match url.strip_prefix("file://") {
             Some(path) if path.starts_with('/') => Ok(Route::Folder(PathBuf::from(path))),
             _ => Err(InvalidRoute::Scheme),
         }
     }
+}
+
+/// Whether a mail server of this address would be logged in to without encryption, or with one that whoever sits in between
+/// can take away (`tls=opportunistic`).
+fn exposes_password(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("smtp://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    let tls = query.split('&').find(|pair| pair.starts_with("tls="));
+    authority.contains('@') && tls != Some("tls=required")
 }
 
 /// Whether `text` can be the sender of mails: `CloudTaskHub <no-reply@example.com>`.
@@ -207,7 +227,7 @@ fn one_line(text: &str) -> String {
 
 /// RFC 5321, 4.2.3 and RFC 4954, 6.
 fn refusal(error: &lettre::transport::smtp::Error) -> SendError {
-    let text = chain(error);
+    let text = told(error);
     match error.status().map(u16::from) {
         // Our own login: the operator's to mend, and no fault of the mail.
         Some(530..=539) => SendError::Later(text),
@@ -244,18 +264,11 @@ async fn store(folder: &Path, name: &str, content: Vec<u8>) -> std::io::Result<(
     tokio::fs::rename(part, path).await
 }
 
-/// An error and what caused it, in one line of bounded length.
-fn chain(error: &lettre::transport::smtp::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text.chars()
+/// An error, which says its cause by itself, in one line of bounded length.
+fn told(error: &lettre::transport::smtp::Error) -> String {
+    error
+        .to_string()
+        .chars()
         .filter(|letter| !letter.is_control())
         .take(LONGEST_ERROR)
         .collect()
@@ -305,12 +318,23 @@ mod tests {
             ("nowhere", InvalidRoute::Scheme),
             ("file://relative", InvalidRoute::Scheme),
             ("smtp://ada:hunter2@:x", InvalidRoute::Server), // pragma: allowlist secret
+            ("smtp://ada:hunter2@mail.example.com", InvalidRoute::Unencrypted), // pragma: allowlist secret
+            (
+                "smtp://ada:hunter2@mail.example.com?tls=opportunistic", // pragma: allowlist secret
+                InvalidRoute::Unencrypted,
+            ),
         ] {
             let error = url.parse::<Route>().unwrap_err();
             assert_eq!(error, wrong, "{url}");
             assert!(!error.to_string().contains("hunter2"));
         }
-        assert!("smtps://ada:hunter2@mail.example.com".parse::<Route>().is_ok());
-        assert!("smtp://mail.example.com:587?tls=required".parse::<Route>().is_ok());
+        for url in [
+            "smtps://ada:hunter2@mail.example.com",                 // pragma: allowlist secret
+            "smtp://ada:hunter2@mail.example.com:587?tls=required", // pragma: allowlist secret
+            "smtp://mail.example.com:587?tls=required",
+            "smtp://localhost",
+        ] {
+            assert!(url.parse::<Route>().is_ok(), "{url}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Points where tests let the process die, to prove that nothing depends on what comes after them.
+//! Points where tests let the process die, to prove that nothing depends on what comes after them. Those of events are named
+//! here, those of a service's own work where it is done.
 //!
 //! Compiled only with the feature `crash-points`; otherwise [`point`] is empty. `CLOUDTASKHUB_CRASH_AT=relay.published:3`
 //! kills the process with SIGKILL at the third passage of that point: no destructor runs, no buffer is flushed.

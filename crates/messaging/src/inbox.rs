@@ -263,7 +263,7 @@ impl Intake {
                     messaging.consumer.group.name = %self.consumer,
                     messaging.message.id = %envelope.id,
                 );
-                trace::adopt(&span, envelope, batch);
+                trace::adopt(&span, &trace::Headers::of(envelope), batch);
                 guarded(self.reactions.dispatch(tx, envelope, &message.payload))
                     .instrument(span)
                     .await?;

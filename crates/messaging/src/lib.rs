@@ -6,6 +6,7 @@
 //! - What cannot be handled becomes a [`dead_letter`], and later events of its key wait behind it for the [`operator`].
 
 pub mod broker;
+pub mod cause;
 pub mod consumer;
 pub mod crash;
 pub mod dead_letter;
@@ -22,6 +23,7 @@ mod trace;
 pub mod worker;
 
 pub use broker::Broker;
+pub use cause::Cause;
 pub use consumer::Consumer;
 pub use metrics::Metrics;
 pub use outbox::append;

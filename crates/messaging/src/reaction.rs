@@ -63,7 +63,7 @@ impl Heard<'_> {
     pub async fn cause<F: Future>(&self, work: F) -> F::Output {
         let span = tracing::info_span!("react", messaging.message.id = %self.envelope.id);
         let batch = crate::trace::context_of(&tracing::Span::current());
-        crate::trace::adopt(&span, self.envelope, &batch);
+        crate::trace::adopt(&span, &crate::trace::Headers::of(self.envelope), &batch);
         crate::outbox::CAUSE
             .scope(self.envelope.id, work)
             .instrument(span)

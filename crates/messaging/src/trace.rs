@@ -32,22 +32,15 @@ impl TraceContext {
     }
 }
 
-/// Makes `span` a child of the span that published the event, and links it to the batch that it is handled in.
-pub(crate) fn adopt(span: &Span, envelope: &Envelope, batch: &SpanContext) {
-    if let Some(parent) = publisher(envelope) {
+/// Makes `span` a child of the span that `parent` names, and links it to the one `around` it, such as a batch.
+pub(crate) fn adopt(span: &Span, parent: &Headers<'_>, around: &SpanContext) {
+    if let Some(parent) = parent.context() {
         // Fails when no OpenTelemetry layer is installed: then there is no trace to continue.
         let _ = span.set_parent(parent);
     }
-    if batch.is_valid() {
-        span.add_link(batch.clone());
+    if around.is_valid() {
+        span.add_link(around.clone());
     }
-}
-
-/// The context that the event was published in.
-fn publisher(envelope: &Envelope) -> Option<Context> {
-    envelope.traceparent.as_ref()?;
-    let context = TraceContextPropagator::new().extract(&Headers(envelope));
-    context.span().span_context().is_valid().then_some(context)
 }
 
 /// The context of `span`, for links.
@@ -55,13 +48,33 @@ pub(crate) fn context_of(span: &Span) -> SpanContext {
     span.context().span().span_context().clone()
 }
 
-struct Headers<'a>(&'a Envelope);
+/// A context as it travels.
+pub(crate) struct Headers<'a> {
+    pub(crate) traceparent: Option<&'a str>,
+    pub(crate) tracestate: Option<&'a str>,
+}
+
+impl<'a> Headers<'a> {
+    /// The context that the event was published in.
+    pub(crate) fn of(envelope: &'a Envelope) -> Self {
+        Self {
+            traceparent: envelope.traceparent.as_deref(),
+            tracestate: envelope.tracestate.as_deref(),
+        }
+    }
+
+    fn context(&self) -> Option<Context> {
+        self.traceparent?;
+        let context = TraceContextPropagator::new().extract(self);
+        context.span().span_context().is_valid().then_some(context)
+    }
+}
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
-            "traceparent" => self.0.traceparent.as_deref(),
-            "tracestate" => self.0.tracestate.as_deref(),
+            "traceparent" => self.traceparent,
+            "tracestate" => self.tracestate,
             _ => None,
         }
     }

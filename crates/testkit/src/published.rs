@@ -1,6 +1,6 @@
 //! What a service has published: the rows of its outbox.
 
-use contracts::Event;
+use contracts::{Event, EventId};
 use serde_json::Value;
 
 /// A published event.
@@ -12,6 +12,10 @@ pub struct Published {
     pub key: String,
     /// The data.
     pub data: Value,
+    /// The event whose reaction published it.
+    pub causation_id: Option<EventId>,
+    /// The trace that it is part of.
+    pub trace_id: Option<String>,
 }
 
 impl Published {

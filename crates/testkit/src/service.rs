@@ -354,6 +354,11 @@ impl<S: Service> TestService<S> {
             event_type: row.event_type,
             key: row.key,
             data: serde_json::from_str(&row.payload).expect("the event's JSON"),
+            causation_id: row.causation_id,
+            // 00-TRACE-SPAN-FLAGS
+            trace_id: row
+                .traceparent
+                .and_then(|header| header.split('-').nth(1).map(str::to_owned)),
         });
         published.collect()
     }

@@ -19,6 +19,16 @@ use project::Project;
 
 use crate::{Place, banner, secrets::Secrets};
 
+/// Its hosts, by the first label of their names.
+pub(crate) const HOSTS: [&str; 6] = [
+    Gateway::NAME,
+    Auth::NAME,
+    Project::NAME,
+    Billing::NAME,
+    Notification::NAME,
+    Analytics::NAME,
+];
+
 /// What a hub can be without: every service but the gateway, and the broker.
 pub(crate) const PARTS: [&str; 6] = [
     Auth::NAME,
@@ -133,12 +143,14 @@ fn defaults(place: &Place, data: &Path) -> anyhow::Result<String> {
 listen = "{host}:{port}"
 internal_listen = "{host}:{internal}"
 
-# Each connection that reads holds a page cache of 2 MB, and more of them read no faster on a few cores.
+# Each connection that reads holds page caches and statements, and more of them read no faster on a few cores.
 [database]
 max_connections = 3
 
+# One process reads all there is: partitions would only keep more in memory.
 [broker]
 bootstrap = "embedded"
+partitions = 1
 
 [identity]
 issuer = "http://auth.localhost:{port}"

@@ -5,6 +5,7 @@
 //! protocol. Only where things are is decided here.
 
 mod banner;
+mod client;
 mod demo;
 mod hub;
 mod secrets;
@@ -15,6 +16,7 @@ use std::{
 };
 
 use clap::{Args, Command, FromArgMatches, Subcommand};
+pub use client::client;
 
 /// Where the hub is.
 #[derive(Debug, Clone, Args)]

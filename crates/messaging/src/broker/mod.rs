@@ -267,7 +267,8 @@ impl Broker {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest")
             .set("queued.min.messages", "2000")
-            .set("queued.max.messages.kbytes", "2048")
+            // In one process there is a queue for each service, and the next fetch takes no longer than a batch.
+            .set("queued.max.messages.kbytes", if self.is_embedded() { "512" } else { "2048" })
             .set("fetch.message.max.bytes", "1048576")
             .set("fetch.max.bytes", "2097152")
             .set("receive.message.max.bytes", "4194304")

@@ -10,8 +10,9 @@ use std::{
 use async_trait::async_trait;
 use chassis::Clock;
 use contracts::{
-    EventId, Timestamp,
+    Event, EventId, Timestamp,
     analytics::MilestoneReached,
+    auth::UserDeleted,
     id::{ProjectId, UserId},
 };
 use database::Tx;
@@ -61,7 +62,16 @@ impl Observer for Log {
                 last.cause(milestones(tx, project, tasks.len() as u64, now)).await?;
             }
         }
-        store::erasure::ask(tx, &folded.deleted, now).await?;
+        for user in folded.deleted {
+            let id = user.to_string();
+            let deleted =
+                |heard: &&Heard<'_>| heard.envelope.event_type == UserDeleted::TYPE && heard.envelope.subject == id;
+            let ask = store::erasure::ask(tx, user, now);
+            match events.iter().rfind(deleted) {
+                Some(deleted) => deleted.cause(ask).await?,
+                None => ask.await?,
+            }
+        }
         stragglers(tx, &logged, &fresh, now).await?;
         Ok(())
     }

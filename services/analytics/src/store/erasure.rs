@@ -2,6 +2,7 @@
 
 use contracts::{Timestamp, id::UserId};
 use database::Tx;
+use messaging::Cause;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::rows::{execute, query};
@@ -17,6 +18,8 @@ pub struct Erasure {
     pub addresses: Vec<String>,
     /// Whether it was said that it is done.
     pub announced: bool,
+    /// Why it is made.
+    pub cause: Option<Cause>,
 }
 
 fn read(row: &QueryResult) -> Result<Erasure, DbErr> {
@@ -26,21 +29,19 @@ fn read(row: &QueryResult) -> Result<Erasure, DbErr> {
         position: row.try_get_by_index(1)?,
         addresses: serde_json::from_str(&addresses).map_err(|error| DbErr::Type(error.to_string()))?,
         announced: row.try_get_by_index(3)?,
+        cause: row.try_get_by_index(4)?,
     })
 }
 
-/// Asks for the erasure of these users' data; those that were asked for stay as they are.
+/// Asks for the erasure of somebody's data, unless it was asked for before.
 ///
 /// # Errors
 /// The database's.
-pub async fn ask(tx: &Tx, users: &[UserId], now: Timestamp) -> Result<(), DbErr> {
-    for user in users {
-        let sql =
-            "INSERT INTO erasures (user_id, asked_at, position, addresses, announced) VALUES ($1, $2, 0, '[]', FALSE)
-                   ON CONFLICT (user_id) DO NOTHING";
-        execute(tx, sql, [(*user).into(), now.into()]).await?;
-    }
-    Ok(())
+pub async fn ask(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbErr> {
+    let sql = "INSERT INTO erasures (user_id, asked_at, position, addresses, announced, cause)
+               VALUES ($1, $2, 0, '[]', FALSE, $3) ON CONFLICT (user_id) DO NOTHING";
+    let values = [user.into(), now.into(), Cause::current().into()];
+    execute(tx, sql, values).await.map(drop)
 }
 
 /// An event about somebody came after their erasure began: from `before` on, the log is looked through again.
@@ -57,7 +58,7 @@ pub async fn reopen(tx: &Tx, user: UserId, before: i64) -> Result<(), DbErr> {
 /// # Errors
 /// The database's.
 pub async fn next(db: &impl ConnectionTrait) -> Result<Option<Erasure>, DbErr> {
-    let sql = "SELECT user_id, position, addresses, announced FROM erasures WHERE done_at IS NULL ORDER BY asked_at, user_id LIMIT 1";
+    let sql = "SELECT user_id, position, addresses, announced, cause FROM erasures WHERE done_at IS NULL ORDER BY asked_at, user_id LIMIT 1";
     query(db, sql, []).await?.first().map(read).transpose()
 }
 

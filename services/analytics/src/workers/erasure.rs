@@ -16,6 +16,7 @@ use contracts::{
     id::UserId,
 };
 use database::Db;
+use messaging::cause;
 use sea_orm::DbErr;
 
 use crate::{
@@ -88,7 +89,7 @@ impl Erase {
                         user_id: user,
                         erased_at: now,
                     };
-                    messaging::append(tx, &erased)?;
+                    cause::resume(erasure.cause.as_ref(), async { messaging::append(tx, &erased) }).await?;
                 }
                 Ok::<_, DbErr>(())
             })

@@ -1,6 +1,7 @@
 //! People who close their accounts.
 
 use contracts::{
+    Event,
     analytics::AnalyticsErased,
     id::{InvitationId, UserId},
     project::MemberInvited,
@@ -40,7 +41,7 @@ async fn what_describes_somebody_goes_when_they_do_and_the_hub_hears_of_it_once(
     .await;
     assert!(log(&app).await.contains("Ada Lovelace"));
 
-    tell(&app, &deleted(ada.id, "2026-03-02T08:00:00Z"), "2026-03-02T08:00:00Z").await;
+    let because = tell(&app, &deleted(ada.id, "2026-03-02T08:00:00Z"), "2026-03-02T08:00:00Z").await;
     app.step_workers().await;
     let left = log(&app).await;
     for gone in ["Ada Lovelace", "@example.com", "@EXAMPLE.com", "my secret"] {
@@ -59,6 +60,9 @@ async fn what_describes_somebody_goes_when_they_do_and_the_hub_hears_of_it_once(
     let erased = app.published_of::<AnalyticsErased>().await;
     assert_eq!(erased.len(), 1);
     assert_eq!(erased[0].user_id, ada.id);
+    let published = app.published().await;
+    let told = published.iter().find(|event| event.event_type == AnalyticsErased::TYPE);
+    assert_eq!(told.unwrap().causation_id, Some(because));
 }
 
 #[tokio::test]

@@ -27,6 +27,17 @@ pub struct MeterReading {
     pub threshold: Option<u32>,
 }
 
+/// The seats of a plan that is paid by the seat.
+#[derive(Debug, Clone, Serialize, Deserialize, Object)]
+pub struct SeatReading {
+    /// Seats that are paid for.
+    pub paid: u32,
+    /// People who need one: everybody in the account's projects, counted once.
+    pub needed: u64,
+    /// How many people have none. Nobody is shut out for it; order the plan with so many seats more.
+    pub missing: u64,
+}
+
 /// What the caller uses of what their plan allows.
 #[derive(Debug, Clone, Serialize, Deserialize, Object)]
 #[oai(example)]
@@ -35,18 +46,25 @@ pub struct Usage {
     pub plan: String,
     /// Every meter. They follow what happens within moments.
     pub meters: Vec<MeterReading>,
+    /// Its seats; null for a plan without a price.
+    pub seats: Option<SeatReading>,
 }
 
 impl Example for Usage {
     fn example() -> Self {
         Self {
-            plan: "free".to_owned(),
+            plan: "team".to_owned(),
             meters: vec![MeterReading {
                 meter: "projects".to_owned(),
                 used: 8,
                 limit: Some(10),
                 threshold: Some(80),
             }],
+            seats: Some(SeatReading {
+                paid: 3,
+                needed: 4,
+                missing: 1,
+            }),
         }
     }
 }
@@ -70,9 +88,12 @@ impl UsageApi {
 pub(super) async fn of(state: &State, user: contracts::id::UserId) -> Result<Usage, SubscriptionError> {
     let db = state.db.read();
     let subscription = store::subscription::find(db, user).await?;
-    let mut meters = Vec::new();
+    let (mut meters, mut people) = (Vec::new(), 0);
     for meter in Meter::ALL {
         let reading = store::usage::read(db, user, meter).await?;
+        if meter == Meter::Members {
+            people = reading.used;
+        }
         meters.push(MeterReading {
             meter: meter.name().to_owned(),
             used: reading.used,
@@ -83,8 +104,15 @@ pub(super) async fn of(state: &State, user: contracts::id::UserId) -> Result<Usa
             threshold: Some(reading.threshold).filter(|percent| *percent > 0),
         });
     }
+    let paid = subscription.as_ref().filter(|subscription| subscription.plan != FREE);
+    let seats = paid.map(|subscription| SeatReading {
+        paid: subscription.seats,
+        needed: people,
+        missing: people.saturating_sub(subscription.seats.into()),
+    });
     Ok(Usage {
         plan: subscription.map_or_else(|| FREE.to_owned(), |subscription| subscription.plan),
         meters,
+        seats,
     })
 }

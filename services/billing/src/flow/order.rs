@@ -8,6 +8,7 @@ use contracts::{
     id::{InvoiceId, UserId},
 };
 use database::Tx;
+use messaging::cause;
 use sea_orm::DbErr;
 
 use super::{account, invoice, payment, subscription};
@@ -42,7 +43,9 @@ pub async fn receive(state: &State, tx: &Tx, order: &OrderRequested, now: Timest
 /// The database's.
 pub async fn advance(state: &State, tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbErr> {
     while let Some(order) = store::order::next_accepted(tx, user).await? {
-        if Progress::Waits == begin(state, tx, &order, now).await? {
+        // It may be the end of another order that lets this one begin.
+        let begun = cause::resume(order.cause.as_ref(), begin(state, tx, &order, now));
+        if Progress::Waits == begun.await? {
             break;
         }
     }

@@ -7,6 +7,7 @@ use contracts::{
     id::{OrderId, PaymentId},
 };
 use database::Tx;
+use messaging::{Cause, cause};
 use sea_orm::DbErr;
 
 use super::{account, invoice, order, renewal, subscription};
@@ -56,6 +57,7 @@ pub async fn open(
         reason: None,
         created_at: now,
         finished_at: None,
+        cause: Cause::current(),
     };
     let id = payment.id;
     store::payment::insert(tx, payment).await?;
@@ -70,7 +72,8 @@ pub async fn call_off(state: &State, tx: &Tx, payment: &Model, now: Timestamp) -
     if store::payment::call_off(tx, payment.id, now).await? {
         let mut payment = payment.clone();
         payment.cancel_requested = true;
-        return given_up(state, tx, &payment, "", now).await;
+        let because = payment.cause.as_ref();
+        return cause::resume(because, given_up(state, tx, &payment, "", now)).await;
     }
     store::payment::request_cancel(tx, payment.id, now).await
 }
@@ -101,19 +104,33 @@ pub async fn record(
     {
         store::account::set_customer(tx, payment.user_id, customer).await?;
     }
+    let because = payment.cause.as_ref();
     if !payment.read_state()?.is_open() {
-        return came_late(state, tx, &payment, answer, now).await;
+        return cause::resume(because, came_late(state, tx, &payment, answer, now)).await;
     }
+    cause::resume(because, settle(state, tx, &payment, answer, now)).await?;
+    order::advance(state, tx, payment.user_id, now).await
+}
+
+/// What follows from a provider's answer about an open payment.
+async fn settle(
+    state: &State,
+    tx: &Tx,
+    payment: &Model,
+    answer: Result<Report, Unknown>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let id = payment.id;
     match answer.map(|report| report.outcome) {
-        Ok(Outcome::Succeeded { reference }) => succeeded(state, tx, &payment, &reference, now).await?,
+        Ok(Outcome::Succeeded { reference }) => pay(state, tx, payment, &reference, now).await,
         Ok(Outcome::Declined { reason }) => {
             store::payment::finish(tx, id, Payment::Failed, None, Some(&reason), now).await?;
-            given_up(state, tx, &payment, &reason, now).await?;
+            given_up(state, tx, payment, &reason, now).await
         }
         Ok(Outcome::Cancelled) => {
             let reason = "it was not paid in time";
             store::payment::finish(tx, id, Payment::Cancelled, None, Some(reason), now).await?;
-            given_up(state, tx, &payment, reason, now).await?;
+            given_up(state, tx, payment, reason, now).await
         }
         Ok(Outcome::ActionRequired { reference, action }) => {
             if let (Some(order), None) = (payment.order_id, &payment.reference) {
@@ -121,14 +138,14 @@ pub async fn record(
                 store::order::step(tx, order, Step::ActionRequired, detail, now).await?;
             }
             let deadline = Some(now + state.settings.payment.action);
-            wait(tx, &payment, now + Policy::LOOK, deadline, reference, Some(action), now).await?;
+            wait(tx, payment, now + Policy::LOOK, deadline, reference, Some(action), now).await
         }
         Ok(Outcome::Processing { reference }) => {
-            wait(tx, &payment, now + Policy::LOOK, None, reference, None, now).await?;
+            wait(tx, payment, now + Policy::LOOK, None, reference, None, now).await
         }
         Ok(Outcome::AwaitingTransfer) => {
-            let due = due_at(tx, &payment).await?;
-            wait(tx, &payment, due, Some(due), payment.id.to_string(), None, now).await?;
+            let due = due_at(tx, payment).await?;
+            wait(tx, payment, due, Some(due), payment.id.to_string(), None, now).await
         }
         Err(Unknown(reason)) => {
             let progress = Progress {
@@ -139,10 +156,9 @@ pub async fn record(
                 action: payment.action.clone(),
                 reason: Some(reason),
             };
-            store::payment::go_on(tx, id, progress).await?;
+            store::payment::go_on(tx, id, progress).await
         }
     }
-    order::advance(state, tx, payment.user_id, now).await
 }
 
 async fn due_at(tx: &Tx, payment: &Model) -> Result<Timestamp, DbErr> {
@@ -188,6 +204,10 @@ async fn wait(
 /// # Errors
 /// The database's.
 pub async fn succeeded(state: &State, tx: &Tx, payment: &Model, reference: &str, now: Timestamp) -> Result<(), DbErr> {
+    cause::resume(payment.cause.as_ref(), pay(state, tx, payment, reference, now)).await
+}
+
+async fn pay(state: &State, tx: &Tx, payment: &Model, reference: &str, now: Timestamp) -> Result<(), DbErr> {
     store::payment::finish(tx, payment.id, Payment::Succeeded, Some(reference), None, now).await?;
     tell_success(tx, payment, now).await?;
     let invoice = invoice_of(tx, payment).await?;
@@ -251,7 +271,7 @@ async fn came_late(
     };
     if given_up {
         if payment.order_id.is_none() && still_to_be_paid(tx, payment, now).await? {
-            return succeeded(state, tx, payment, &reference, now).await;
+            return pay(state, tx, payment, &reference, now).await;
         }
         tracing::warn!(payment = %payment.id, "a payment succeeded after it was given up; it is to the account's credit");
         store::payment::finish(tx, payment.id, Payment::Succeeded, Some(&reference), None, now).await?;

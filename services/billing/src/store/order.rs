@@ -8,6 +8,7 @@ use contracts::{
     id::{InvoiceId, OrderId, UserId},
 };
 use database::Tx;
+use messaging::Cause;
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbErr, QueryOrder, QuerySelect, Value, entity::prelude::*, sea_query::OnConflict,
 };
@@ -51,6 +52,8 @@ pub struct Model {
     pub received_at: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
+    /// Why it is here: what it leads to continues that.
+    pub cause: Option<Cause>,
 }
 
 /// None: rows name each other by id alone.
@@ -111,6 +114,7 @@ pub async fn insert(tx: &Tx, order: &OrderRequested, now: Timestamp) -> Result<b
         requested_at: Set(order.requested_at),
         received_at: Set(now),
         updated_at: Set(now),
+        cause: Set(Cause::current()),
     };
     let conflict = OnConflict::column(Column::Id).do_nothing().to_owned();
     let inserted = Entity::insert(row)

@@ -7,6 +7,7 @@ use contracts::{
     id::{InvoiceId, OrderId, PaymentId, UserId},
 };
 use database::Tx;
+use messaging::Cause;
 use sea_orm::{ConnectionTrait, DbErr, QueryOrder, entity::prelude::*};
 
 use super::{skip_locked, statement, unreadable};
@@ -57,6 +58,8 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it was over.
     pub finished_at: Option<Timestamp>,
+    /// Why it is made: what it leads to continues that.
+    pub cause: Option<Cause>,
 }
 
 /// None: rows name each other by id alone.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use messaging::worker::{Step, StepError, Worker};
 use sea_orm::DbErr;
+use tracing::Instrument;
 
 use crate::{flow, state::State, store};
 
@@ -32,6 +33,8 @@ impl Worker for RenewalScheduler {
                 flow::renewal::renew(state, tx, user, now).await?;
                 Ok::<_, DbErr>(())
             })
+            // A trace of its own, which the payment and its attempts continue.
+            .instrument(tracing::info_span!("renew"))
             .await?;
         Ok(Step::Full)
     }

@@ -233,3 +233,41 @@ async fn an_order_is_seen_by_its_account_alone_and_newest_first() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn what_the_cashier_does_later_is_because_of_the_order_and_of_its_trace() {
+    let app = hub().await;
+    let ada = customer(&app).await;
+    // The second waits for the end of the first.
+    let (first, second) = (
+        order(&app, &ada, "team", 3, "month"),
+        order(&app, &ada, "team", 5, "month"),
+    );
+    let (because_first, because_second) = (app.deliver(&first).await, app.deliver(&second).await);
+    app.step_workers().await;
+    let published = app.published().await;
+    let mut traces = Vec::new();
+    for (order, because) in [(first, because_first), (second, because_second)] {
+        let caused: Vec<_> = published
+            .iter()
+            .filter(|event| event.causation_id == Some(because))
+            .collect();
+        let types: Vec<&str> = caused.iter().map(|event| event.event_type.as_str()).collect();
+        let expected = [
+            InvoiceIssued::TYPE,
+            PaymentSucceeded::TYPE,
+            InvoicePaid::TYPE,
+            SubscriptionUpdated::TYPE,
+            OrderCompleted::TYPE,
+        ];
+        assert_eq!(types, expected);
+        assert_eq!(caused[4].as_event::<OrderCompleted>().unwrap().order_id, order.order_id);
+        let trace = caused[0].trace_id.clone().expect("a trace");
+        assert!(
+            caused.iter().all(|event| event.trace_id.as_ref() == Some(&trace)),
+            "{caused:?}"
+        );
+        traces.push(trace);
+    }
+    assert_ne!(traces[0], traces[1]);
+}

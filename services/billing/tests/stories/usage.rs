@@ -10,6 +10,7 @@ use contracts::{
     },
 };
 use rstest::rstest;
+use serde_json::json;
 use testkit::Actor;
 
 use crate::world::{App, DAY, customer, hub, hub_with, pass_until, place, subscription, time};
@@ -267,4 +268,26 @@ async fn rows(app: &App, table: &str) -> i64 {
     let query = sea_orm::Statement::from_string(app.db.backend(), sql);
     let row = app.db.read().query_one_raw(query).await.unwrap().unwrap();
     row.try_get("", "many").unwrap()
+}
+
+#[tokio::test]
+async fn people_without_a_seat_are_told_to_who_pays_and_shut_out_of_nothing() {
+    let app = hub().await;
+    let ada = customer(&app).await;
+    let seats = async || ada.get("/v1/usage").await.expect(200).json["seats"].clone();
+    assert_eq!(
+        seats().await,
+        serde_json::Value::Null,
+        "the free plan has no seats to pay"
+    );
+    place(&app, &ada, "team", 2, "month").await;
+    let apollo = ProjectId::new();
+    app.deliver(&created(apollo, ada.id)).await;
+    app.deliver(&joined(apollo, ada.id, 1)).await;
+    app.deliver(&joined(apollo, UserId::new(), 1)).await;
+    assert_eq!(seats().await, json!({ "paid": 2, "needed": 2, "missing": 0 }));
+    app.deliver(&joined(apollo, UserId::new(), 1)).await;
+    assert_eq!(seats().await, json!({ "paid": 2, "needed": 3, "missing": 1 }));
+    place(&app, &ada, "team", 3, "month").await;
+    assert_eq!(seats().await, json!({ "paid": 3, "needed": 3, "missing": 0 }));
 }

@@ -1,6 +1,6 @@
 //! The hub's public API as the demo uses it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
@@ -16,14 +16,8 @@ impl Api {
         let base: Url = url
             .parse()
             .with_context(|| format!("{url} is no address; try http://gateway.localhost:8080"))?;
-        let mut client = Client::builder().timeout(Duration::from_secs(30)).no_proxy();
-        // RFC 6761: names under .localhost are the loopback address; not every resolver knows.
-        if let Some(host) = base.host_str().filter(|host| host.ends_with(".localhost")) {
-            let port = base.port_or_known_default().unwrap_or(80);
-            client = client.resolve(host, SocketAddr::from(([127, 0, 0, 1], port)));
-        }
         Ok(Self {
-            client: client.build()?,
+            client: crate::client(&base).build()?,
             base,
         })
     }

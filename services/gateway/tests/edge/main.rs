@@ -7,6 +7,7 @@
 
 mod credentials;
 mod document;
+mod follower;
 mod home;
 mod limits;
 mod order;

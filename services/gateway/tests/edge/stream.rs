@@ -10,99 +10,13 @@ use contracts::{
     notification::NotificationCreated,
     project::{MemberAdded, MemberRemoved, ProjectDeleted, TaskMoved},
 };
-use futures_util::StreamExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::eventually;
 
-use crate::support::{Answer, Edge, SOON, User};
-
-/// A client that follows the stream.
-struct Follower {
-    body: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
-    text: String,
-    /// The last id that came.
-    last: Option<i64>,
-}
-
-#[derive(Debug, PartialEq)]
-struct Said {
-    event: String,
-    data: Value,
-}
-
-impl Follower {
-    async fn new(edge: &Edge, user: &User, after: Option<i64>) -> Self {
-        let mut request = edge
-            .request(reqwest::Method::GET, "/v1/stream")
-            .bearer_auth(&user.token);
-        if let Some(after) = after {
-            request = request.header("last-event-id", after);
-        }
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut follower = Self {
-            body: response.bytes_stream().boxed(),
-            text: String::new(),
-            last: None,
-        };
-        // The head: from here on nothing is missed.
-        follower.block().await.unwrap();
-        follower
-    }
-
-    /// The next block of lines; `None` at the end.
-    async fn block(&mut self) -> Option<Vec<(String, String)>> {
-        loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
-                let lines = block.lines().filter_map(|line| line.split_once(':'));
-                let fields: Vec<_> = lines
-                    .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-                    .collect();
-                self.text = rest.to_owned();
-                let id = fields
-                    .iter()
-                    .find(|(name, _)| name == "id")
-                    .and_then(|(_, id)| id.parse().ok());
-                self.last = id.or(self.last);
-                return Some(fields);
-            }
-            let chunk = tokio::time::timeout(SOON, self.body.next())
-                .await
-                .expect("something within the time")?
-                .unwrap();
-            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
-        }
-    }
-
-    /// The next event; `None` at the end.
-    async fn next(&mut self) -> Option<Said> {
-        loop {
-            let block = self.block().await?;
-            let field = |wanted: &str| {
-                block
-                    .iter()
-                    .find(|(name, _)| name == wanted)
-                    .map(|(_, value)| value.clone())
-            };
-            if let (Some(event), Some(data)) = (field("event"), field("data")) {
-                return Some(Said {
-                    event,
-                    data: serde_json::from_str(&data).unwrap(),
-                });
-            }
-        }
-    }
-
-    /// The names of the next `count` events.
-    async fn names(&mut self, count: usize) -> Vec<String> {
-        let mut names = Vec::new();
-        for _ in 0..count {
-            names.push(self.next().await.expect("an event").event);
-        }
-        names
-    }
-}
+use crate::{
+    follower::{Follower, Said},
+    support::{Answer, Edge, SOON},
+};
 
 fn joins(user: UserId, project: ProjectId, version: i64) -> MemberAdded {
     MemberAdded {
@@ -276,11 +190,7 @@ async fn a_stream_can_be_resumed_by_a_query_parameter_too() {
         .send()
         .await
         .unwrap();
-    let mut resumed = Follower {
-        body: response.bytes_stream().boxed(),
-        text: String::new(),
-        last: None,
-    };
+    let mut resumed = Follower::of(response);
     assert_eq!(resumed.names(1).await, ["notification.created"]);
 }
 
@@ -302,11 +212,7 @@ async fn a_past_that_is_not_there_any_more_is_told() {
         let mut request = edge.request(reqwest::Method::GET, "/v1/stream").bearer_auth(&ada.token);
         request = request.header("last-event-id", gone);
         let response = request.send().await.unwrap();
-        let mut stream = Follower {
-            body: response.bytes_stream().boxed(),
-            text: String::new(),
-            last: None,
-        };
+        let mut stream = Follower::of(response);
         assert_eq!(stream.names(1).await, ["reset"], "{gone}");
         edge.hear(&notified(ada.id)).await;
         assert_eq!(

@@ -7,6 +7,7 @@ pub mod preference;
 pub mod slack;
 pub mod unsubscribe;
 pub mod webhook;
+pub mod webhook_answer;
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Tag, delivery::Delivery, notification::Notification, preference::NotificationPreferences, slack::SlackWebhook,
-    webhook::Webhook,
+    webhook_answer::Webhook,
 };
 use crate::{
     domain::notification::NotificationError,

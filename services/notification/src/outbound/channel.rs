@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use contracts::{Timestamp, id::WebhookId};
 use database::Tx;
 use mail::Transport;
+use messaging::cause;
 use sea_orm::{DbErr, EntityTrait};
 use secrecy::SecretString;
 
@@ -196,7 +197,7 @@ impl Channels {
             _ => return Ok(()),
         };
         match webhook.enabled {
-            true => disable(tx, webhook, &why, now).await,
+            true => cause::resume(delivery.cause.as_ref(), disable(tx, webhook, &why, now)).await,
             false => Ok(()),
         }
     }
@@ -221,7 +222,7 @@ async fn settle_email(
                 detail: one_line(reason),
                 ..News::new(Kind::EmailSuppressed, format!("email_suppressed:{}", delivery.id), now)
             };
-            notify(tx, &news, [reader.user], now).await
+            cause::resume(delivery.cause.as_ref(), notify(tx, &news, [reader.user], now)).await
         }
         _ => Ok(()),
     }

@@ -13,6 +13,7 @@ use chassis::{
 };
 use contracts::Timestamp;
 use database::{Db, Tx};
+use messaging::crash;
 use sea_orm::DbErr;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -29,6 +30,11 @@ const MOMENT: Duration = Duration::from_millis(100);
 const INSTANT: Duration = Duration::from_millis(2);
 /// How long the attempts under way may take when the process stops.
 const LAST_MOMENT: Duration = Duration::from_secs(5);
+
+/// Crash point: attempts are claimed and none of them has begun.
+const CLAIMED: &str = "delivery.claimed";
+/// Crash point: an attempt has ended and is not recorded.
+const SENT: &str = "delivery.sent";
 
 /// How many attempts at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,12 +109,16 @@ impl Dispatcher {
             })
             .await?;
         self.count();
+        if !claimed.is_empty() {
+            crash::point(CLAIMED);
+        }
         for (delivery, job) in claimed {
             *self.busy.entry(delivery.target.clone()).or_default() += 1;
             let channels = self.channels.clone();
             // Joined by the steps, and ended with the worker.
             self.under_way.spawn(async move {
                 let attempt = channels.send(&job, &delivery, now).await;
+                crash::point(SENT);
                 Ended { delivery, job, attempt }
             });
         }

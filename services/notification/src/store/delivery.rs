@@ -8,6 +8,7 @@ use contracts::{
     id::{CommentId, DeliveryId, ProjectId, TaskId, UserId},
 };
 use database::Tx;
+use messaging::Cause;
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, IntoActiveModel, QueryOrder, QuerySelect, Statement, Value, entity::prelude::*,
 };
@@ -54,6 +55,8 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Why it was asked for: what its end leads to continues that.
+    pub cause: Option<Cause>,
 }
 
 /// None: rows name each other by id alone.
@@ -91,6 +94,7 @@ impl Model {
             error: None,
             created_at: now,
             finished_at: None,
+            cause: Cause::current(),
         }
     }
 

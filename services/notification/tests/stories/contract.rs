@@ -1,6 +1,7 @@
 //! The API as it is documented, and who may use it.
 
 use chassis::Service;
+use notification::domain::notification::Kind;
 
 use crate::world::App;
 
@@ -14,4 +15,16 @@ fn the_committed_openapi_document_is_the_one_of_the_code() {
     let document = notification::Notification::document();
     testkit::openapi::check(&document);
     testkit::openapi::check_committed(notification::Notification::NAME, &document);
+}
+
+#[test]
+fn the_event_of_a_new_notification_names_every_kind_in_its_schema() {
+    let schema = include_str!("../../../../docs/schemas/notification.created.v1.json");
+    for kind in Kind::ALL {
+        let name = format!("`{}`", kind.name());
+        assert!(
+            schema.contains(&name),
+            "{name}: name it in NotificationCreated of contracts"
+        );
+    }
 }

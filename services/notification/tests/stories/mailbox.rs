@@ -7,9 +7,10 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    net::TcpStream,
 };
+
+use crate::server::Server;
 
 #[derive(Default)]
 struct Shared {
@@ -19,30 +20,20 @@ struct Shared {
 
 /// Ends when it is dropped.
 pub(crate) struct MailServer {
-    port: u16,
+    server: Server,
     shared: Arc<Shared>,
-    task: JoinHandle<()>,
 }
 
 impl MailServer {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
         let ours = Arc::clone(&shared);
-        #[expect(clippy::disallowed_methods, reason = "ends with the server")]
-        let task = tokio::spawn(async move {
-            let mut conversations = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                conversations.spawn(talk(stream, Arc::clone(&ours)));
-            }
-        });
-        Self { port, shared, task }
+        let server = Server::start(move |stream| talk(stream, Arc::clone(&ours))).await;
+        Self { server, shared }
     }
 
     pub(crate) fn setting(&self) -> String {
-        format!("mail_url = \"smtp://127.0.0.1:{}\"", self.port)
+        format!("mail_url = \"smtp://127.0.0.1:{}\"", self.server.port)
     }
 
     /// What it says to the next recipients; then it takes all.
@@ -53,12 +44,6 @@ impl MailServer {
     /// The mails that it took, as they came.
     pub(crate) fn taken(&self) -> Vec<String> {
         self.shared.taken.lock().unwrap().clone()
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -8,10 +8,11 @@ use std::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::watch,
-    task::JoinHandle,
 };
+
+use crate::server::Server;
 
 /// What it does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,30 +61,24 @@ struct Shared {
 
 /// Ends when it is dropped.
 pub(crate) struct Target {
-    pub(crate) port: u16,
+    server: Server,
     shared: Arc<Shared>,
-    task: JoinHandle<()>,
 }
 
 impl Target {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
         let ours = Arc::clone(&shared);
-        #[expect(clippy::disallowed_methods, reason = "ends with the target")]
-        let task = tokio::spawn(async move {
-            let mut conversations = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                conversations.spawn(talk(stream, Arc::clone(&ours)));
-            }
-        });
-        Self { port, shared, task }
+        let server = Server::start(move |stream| talk(stream, Arc::clone(&ours))).await;
+        Self { server, shared }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/hooks?team=7", self.port)
+        format!("http://127.0.0.1:{}/hooks?team=7", self.server.port)
     }
 
     /// What it does with the next requests; then it answers 204.
@@ -104,12 +99,6 @@ impl Target {
     pub(crate) async fn got(&self, requests: usize) {
         let mut count = self.shared.count.subscribe();
         count.wait_for(|count| *count >= requests).await.unwrap();
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

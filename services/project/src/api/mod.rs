@@ -6,6 +6,7 @@ pub mod bulk;
 pub mod comment;
 pub mod export;
 pub mod import;
+pub mod import_answer;
 pub mod invitation;
 pub mod label;
 pub mod member;

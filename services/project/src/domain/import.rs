@@ -11,6 +11,7 @@ use contracts::{
     project::ImportProgressed,
 };
 use encoding_rs::Encoding;
+use messaging::Cause;
 use sea_orm::DbErr;
 
 use super::{access::AccessError, import_row::Outcome, project, text};
@@ -187,6 +188,7 @@ impl ImportWish {
             created_at: now,
             updated_at: now,
             finished_at: None,
+            cause: Cause::current(),
         }
     }
 }
@@ -234,6 +236,8 @@ pub struct Import {
     pub updated_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// The request for it: what comes of its rows continues that trace.
+    pub cause: Option<Cause>,
 }
 
 impl Import {

@@ -13,6 +13,7 @@ use super::{
     import::Format,
     import_row::{Outcome, Row, SourceTask, TaskDraft},
     label::PER_PROJECT,
+    quota::Left,
 };
 
 /// Characters of a title that the report shows.
@@ -143,6 +144,8 @@ pub struct Known {
     pub labels: HashSet<String>,
     /// Members by handle, address and id, in lower case.
     pub people: HashMap<String, UserId>,
+    /// How many tasks its account may still have; absent when there is no limit.
+    pub room: Option<Left>,
 }
 
 /// What becomes of a row.
@@ -206,6 +209,9 @@ fn decide(candidate: Candidate, known: &mut Known) -> Planned {
     if (known.labels.len() + fresh.len()) as u64 > PER_PROJECT {
         let detail = format!("a project has at most {PER_PROJECT} labels, and this row would bring new ones");
         return planned(Outcome::Rejected, vec![FieldError::new("/labels", detail)], None);
+    }
+    if let Some(Err(exceeded)) = known.room.as_mut().map(Left::take) {
+        return planned(Outcome::Rejected, vec![FieldError::new("", exceeded.to_string())], None);
     }
     known.labels.extend(fresh);
     let (mut people, mut problems) = (Vec::new(), Vec::new());

@@ -65,6 +65,29 @@ pub struct Exceeded {
     pub plan: String,
 }
 
+/// How much of something may still be added, one after another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// The plan.
+    pub plan: Plan,
+    /// Of what.
+    pub meter: Meter,
+    /// How many there are.
+    pub used: u64,
+}
+
+impl Left {
+    /// Adds one, if it fits.
+    ///
+    /// # Errors
+    /// [`Exceeded`]; then nothing was added.
+    pub fn take(&mut self) -> Result<(), Exceeded> {
+        self.plan.admit(self.meter, self.used, 1)?;
+        self.used += 1;
+        Ok(())
+    }
+}
+
 /// Why nothing was added.
 #[derive(Debug, thiserror::Error)]
 pub enum QuotaError {
@@ -136,6 +159,18 @@ mod tests {
         assert!(plan(Some(3)).admit(Meter::Tasks, 1, 3).is_err(), "all of them or none");
         assert!(plan(Some(3)).admit(Meter::Tasks, 9, 1).is_err(), "after a downgrade");
         assert!(plan(Some(u64::MAX)).admit(Meter::Tasks, u64::MAX, 1).is_ok());
+    }
+
+    #[test]
+    fn one_after_another_fits_until_the_limit() {
+        let mut left = Left {
+            plan: plan(Some(2)),
+            meter: Meter::Tasks,
+            used: 1,
+        };
+        assert_eq!(left.take(), Ok(()));
+        assert_eq!(left.take().unwrap_err().used, 2);
+        assert_eq!(left.used, 2);
     }
 
     #[test]

@@ -16,7 +16,10 @@ use chassis::Clock;
 use contracts::{Timestamp, id::ImportId};
 use database::{Db, Leases};
 use futures_util::future::BoxFuture;
-use messaging::worker::{Step, StepError, Worker};
+use messaging::{
+    cause,
+    worker::{Step, StepError, Worker},
+};
 
 use self::session::{Session, Turn};
 use crate::store;
@@ -102,7 +105,8 @@ impl Worker for Importer {
         let Some(mut session) = self.open.pop_front() else {
             return self.sweep().await;
         };
-        match session.turn().await {
+        let because = session.cause();
+        match cause::resume(because.as_ref(), session.turn()).await {
             Ok(Turn::More) => self.open.push_back(session),
             Ok(Turn::Over) => self.clean = None,
             Err(error) => {

@@ -7,6 +7,7 @@ use contracts::id::ImportId;
 use database::Db;
 use encoding_rs::{Encoding, WINDOWS_1252};
 use futures_util::future::BoxFuture;
+use messaging::{Cause, crash};
 
 use super::pipe::Pipe;
 use crate::{
@@ -25,6 +26,10 @@ const ROWS: usize = 500;
 const BYTES: usize = 1024 * 1024;
 /// How often a batch is tried that the database refuses.
 const ATTEMPTS: u32 = 5;
+/// Crash point: a batch is written and not committed.
+const BATCH_WRITTEN: &str = "import.written";
+/// Crash point: a batch has committed.
+const BATCH_COMMITTED: &str = "import.committed";
 
 /// What the reader of a file says.
 enum Item {
@@ -73,6 +78,11 @@ impl Session {
 
     pub(super) fn id(&self) -> ImportId {
         self.import.id
+    }
+
+    /// Why it is imported.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.import.cause.clone()
     }
 
     /// Whether it holds a batch that was not carried out.
@@ -168,11 +178,13 @@ impl Session {
                 .db
                 .write(async |tx| {
                     import_batch::carry_out(tx, &mut import, candidates, about, &mut labels, now).await?;
+                    crash::point(BATCH_WRITTEN);
                     Ok::<_, BatchError>((import, labels))
                 })
                 .await;
             match carried_out {
                 Ok((import, labels)) => {
+                    crash::point(BATCH_COMMITTED);
                     (self.import, self.labels) = (import, labels);
                     self.attempts = 0;
                     Ok(Turn::More)

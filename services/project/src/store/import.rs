@@ -5,6 +5,7 @@ use contracts::{
     id::{ImportId, ProjectId, UserId},
 };
 use database::Tx;
+use messaging::Cause;
 use sea_orm::{
     ConnectionTrait, DbErr, IntoActiveModel, PaginatorTrait, QueryOrder, QuerySelect, Statement, entity::prelude::*,
     sea_query::Expr,
@@ -58,6 +59,8 @@ pub struct Model {
     pub updated_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// The request for it.
+    pub cause: Option<Cause>,
 }
 
 /// None: rows name each other by id alone.
@@ -119,6 +122,7 @@ impl From<Import> for Model {
             created_at: import.created_at,
             updated_at: import.updated_at,
             finished_at: import.finished_at,
+            cause: import.cause,
         }
     }
 }
@@ -152,6 +156,7 @@ impl TryFrom<Model> for Import {
             created_at: row.created_at,
             updated_at: row.updated_at,
             finished_at: row.finished_at,
+            cause: row.cause,
         })
     }
 }

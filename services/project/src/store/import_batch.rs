@@ -43,7 +43,7 @@ pub enum BatchError {
     /// Its owner may not do it any more, or the project is gone: the import has to be given up.
     #[error(transparent)]
     Access(AccessError),
-    /// The account's plan allows no more: the import has to be given up, and can be sent again under a larger plan.
+    /// The account's plan allows no project more: the import has to be given up, and can be sent again under a larger plan.
     #[error(transparent)]
     Quota(Exceeded),
     /// Another replica got on with it, or it is gone.
@@ -110,7 +110,7 @@ pub async fn start(tx: &Tx, import: &mut Import, was: State, now: Timestamp) -> 
     Ok(())
 }
 
-/// Carries out a batch; `extra` are the labels that earlier batches of a dry run would have brought, and gets those of this
+/// Carries out a batch: rows that the account's plan has no room for are rejected, as are those that are wrong. `extra` are the labels that earlier batches of a dry run would have brought, and gets those of this
 /// one.
 ///
 /// # Errors
@@ -135,9 +135,18 @@ pub async fn carry_out(
         None if import.project_name.is_some() => import.user_id,
         None => return Err(BatchError::Access(AccessError::NotFound)),
     };
+    // The project before the account, as everybody locks them.
+    if let Some(project) = import.project_id.filter(|_| !import.dry_run) {
+        task_order::lock(tx, project).await?;
+    }
     let mut known = known(tx, import, &candidates, &names).await?;
+    known.room = quota::left(tx, account, Meter::Tasks).await?;
     if import.dry_run {
         known.labels.extend(extra.iter().cloned());
+        // Those that the batches before would have made.
+        if let Some(room) = &mut known.room {
+            room.used += import.created;
+        }
     }
     let mut planned = plan(candidates, &mut known);
     if import.dry_run {
@@ -150,6 +159,9 @@ pub async fn carry_out(
         .filter(|planned| planned.outcome == Outcome::Created)
         .count();
     let mut tasks: Vec<Option<TaskId>> = vec![None; planned.len()];
+    if creates > 0 && import.dry_run && import.project_id.is_none() {
+        quota::room(tx, account, Meter::Projects, 1).await?;
+    }
     if creates > 0 && !import.dry_run {
         let project = match import.project_id {
             Some(project) => project,
@@ -158,9 +170,6 @@ pub async fn carry_out(
         if before == 0 {
             make_labels(tx, project, about, now).await?;
         }
-        // The project before the account, as everybody locks them.
-        task_order::lock(tx, project).await?;
-        quota::room(tx, account, Meter::Tasks, creates as u64).await?;
         tasks = create(tx, import, project, &mut planned, &names, now).await?;
     }
     let lines: Vec<(Planned, Option<TaskId>)> = planned.into_iter().zip(tasks).collect();
@@ -191,11 +200,14 @@ pub async fn finish(
     if import.state == State::Completed {
         find_project(tx, import).await?;
     }
-    let done = import.state == State::Completed && !import.dry_run;
     // A file without rows is a project without tasks.
-    if done && import.project_id.is_none() && import.project_name.is_some() {
-        let project = make_project(tx, import, about, now).await?;
-        make_labels(tx, project, about, now).await?;
+    if import.state == State::Completed && import.project_id.is_none() && import.project_name.is_some() {
+        if import.dry_run {
+            quota::room(tx, import.user_id, Meter::Projects, 1).await?;
+        } else {
+            let project = make_project(tx, import, about, now).await?;
+            make_labels(tx, project, about, now).await?;
+        }
     }
     if let Some(project) = import.project_id.filter(|_| !import.dry_run && import.created > 0) {
         let data = json!({ "created": import.created, "format": import.format.map(|format| format.name()) });

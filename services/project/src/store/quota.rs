@@ -12,17 +12,30 @@ use contracts::{
 use database::Tx;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 
-use crate::domain::quota::{Meter, Plan, QuotaError, Usage};
+use crate::domain::quota::{Left, Meter, Plan, QuotaError, Usage};
 
 /// Goes on only when `account` may have `more` of `meter`; until the transaction ends nobody else takes the room.
 ///
 /// # Errors
 /// See [`QuotaError`].
 pub async fn room(tx: &Tx, account: UserId, meter: Meter, more: u64) -> Result<(), QuotaError> {
+    match left(tx, account, meter).await? {
+        Some(left) => Ok(left.plan.admit(meter, left.used, more)?),
+        None => Ok(()),
+    }
+}
+
+/// How much of `meter` the account may still add, which nobody else takes until the transaction ends; `None` when there is
+/// no limit.
+///
+/// # Errors
+/// The database's.
+pub async fn left(tx: &Tx, account: UserId, meter: Meter) -> Result<Option<Left>, DbErr> {
     let Some(plan) = plan(tx, account).await?.filter(|plan| plan.limit(meter).is_some()) else {
-        return Ok(());
+        return Ok(None);
     };
-    Ok(plan.admit(meter, hold(tx, account).await?.of(meter), more)?)
+    let used = hold(tx, account).await?.of(meter);
+    Ok(Some(Left { plan, meter, used }))
 }
 
 /// The same for one more person in one of the account's projects: who is in another of them already takes no room.

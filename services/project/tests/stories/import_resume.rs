@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use contracts::project::{ImportProgressed, TaskCreated};
+use contracts::{
+    Event,
+    project::{ImportProgressed, TaskCreated},
+};
 use project::Project;
 use serde_json::json;
 use testkit::TestService;
@@ -12,6 +15,9 @@ use crate::{
     team::{App, person, text},
 };
 
+/// The trace of a request, as W3C Trace Context writes it.
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c"; // pragma: allowlist secret
+
 fn rows(count: usize) -> String {
     (0..count).fold("title\n".to_owned(), |file, n| file + &format!("Task {n}\n"))
 }
@@ -20,9 +26,11 @@ fn rows(count: usize) -> String {
 async fn an_import_that_is_interrupted_goes_on_where_it_was() {
     let app = App::start().await;
     let ada = person(&app, "Ada").await;
-    let accepted = send(&ada, "/v1/projects/import?name=Apollo", "text/csv", rows(1700))
-        .await
-        .expect(202);
+    let request = ada
+        .request("POST", "/v1/projects/import?name=Apollo")
+        .header("content-type", "text/csv")
+        .header("traceparent", &format!("00-{TRACE}-b7ad6b7169203331-01"));
+    let accepted = request.body(rows(1700)).await.expect(202);
     let place = accepted.header("location").unwrap().to_owned();
     let created = async || {
         ada.get(&place).await.expect(200).json["import"]["created"]
@@ -47,7 +55,16 @@ async fn an_import_that_is_interrupted_goes_on_where_it_was() {
         .collect();
     assert_eq!(titles, (0..1700).map(|n| format!("Task {n}")).collect::<Vec<_>>());
     assert_eq!(report(&ada, &import).await.len(), 1700);
-    assert_eq!(app.published_of::<TaskCreated>().await.len(), 1700);
+    let published = app.published().await;
+    let of_rows: Vec<_> = published
+        .iter()
+        .filter(|event| event.event_type == TaskCreated::TYPE)
+        .collect();
+    assert_eq!(of_rows.len(), 1700);
+    assert!(
+        of_rows.iter().all(|event| event.trace_id.as_deref() == Some(TRACE)),
+        "the request goes on in the importer, also after the interruption"
+    );
     let told = app.published_of::<ImportProgressed>().await;
     let told: Vec<(&str, u64)> = told
         .iter()

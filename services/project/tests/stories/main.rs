@@ -11,6 +11,7 @@ mod due;
 mod erasure;
 mod exports;
 mod import_files;
+mod import_quotas;
 mod import_resume;
 mod imports;
 mod invitations;

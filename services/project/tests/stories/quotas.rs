@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use testkit::{Actor, Answer, Outcome};
 
 use crate::{
-    imports::import,
     team::{App, add, person, project_of, text, walk},
     work::Team,
 };
@@ -40,7 +39,7 @@ fn subscription(account: UserId, plan: &str, limits: PlanLimits, version: i64) -
     }
 }
 
-fn projects(projects: u64) -> PlanLimits {
+pub(crate) fn projects(projects: u64) -> PlanLimits {
     PlanLimits {
         projects: Some(projects),
         ..PlanLimits::default()
@@ -54,14 +53,14 @@ fn members(members: u64) -> PlanLimits {
     }
 }
 
-fn tasks(tasks: u64) -> PlanLimits {
+pub(crate) fn tasks(tasks: u64) -> PlanLimits {
     PlanLimits {
         tasks: Some(tasks),
         ..PlanLimits::default()
     }
 }
 
-async fn allow(app: &App, account: UserId, limits: PlanLimits, version: i64) {
+pub(crate) async fn allow(app: &App, account: UserId, limits: PlanLimits, version: i64) {
     app.deliver(&subscription(account, "free", limits, version)).await;
 }
 
@@ -91,7 +90,7 @@ fn exceeded(answer: &Answer) -> Value {
 }
 
 /// Projects, people and tasks as they are counted.
-async fn counted(db: &Db, account: UserId) -> (i64, i64, i64) {
+pub(crate) async fn counted(db: &Db, account: UserId) -> (i64, i64, i64) {
     let sql = "SELECT projects, people, tasks FROM account_usage WHERE user_id = $1";
     let query = Statement::from_sql_and_values(db.backend(), sql, [account.into()]);
     let row = db
@@ -404,30 +403,4 @@ async fn what_was_there_before_plans_were_heard_of_is_counted() {
     assert_eq!(counted(&db, ada).await, (2, 2, 5));
     assert_eq!(counted(&db, bruno).await, (1, 1, 0));
     db.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn an_import_that_the_plan_has_no_room_for_is_given_up_and_says_so() {
-    let app = App::start().await;
-    let ada = person(&app, "Ada").await;
-    let limits = PlanLimits {
-        projects: Some(1),
-        tasks: Some(2),
-        ..PlanLimits::default()
-    };
-    allow(&app, ada.id, limits, 1).await;
-    let file = |rows: &str| format!("title\n{rows}");
-    let path = "/v1/projects/import?name=Apollo";
-    let refused = import(&app, &ada, path, "text/csv", file("One\nTwo\nThree\n")).await;
-    assert_eq!((&refused["status"], &refused["created"]), (&json!("failed"), &json!(0)));
-    assert!(text(&refused["failure"]).contains("the plan free"), "{refused}");
-    assert!(walk(&ada, "/v1/projects", 10).await.is_empty());
-    let done = import(&app, &ada, path, "text/csv", file("One\nTwo\n")).await;
-    assert_eq!((&done["status"], &done["created"]), (&json!("completed"), &json!(2)));
-    for (name, rows) in [("Artemis", "One\n"), ("Gemini", "")] {
-        let path = format!("/v1/projects/import?name={name}");
-        let refused = import(&app, &ada, &path, "text/csv", file(rows)).await;
-        assert_eq!(refused["status"], "failed", "{refused}");
-    }
-    assert_eq!(counted(&app.db, ada.id).await, (1, 1, 2));
 }

@@ -2,6 +2,7 @@
 
 mod m1001_billing;
 mod m1002_usage;
+mod m1003_causes;
 
 use database::MigrationTrait;
 
@@ -10,5 +11,6 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m1001_billing::CreateBilling),
         Box::new(m1002_usage::CreateUsage),
+        Box::new(m1003_causes::AddCauses),
     ]
 }

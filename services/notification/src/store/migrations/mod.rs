@@ -3,6 +3,7 @@
 mod m1001_notifications;
 mod m1002_deliveries;
 mod m1003_channels;
+mod m1004_delivery_cause;
 
 use database::MigrationTrait;
 
@@ -12,5 +13,6 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m1001_notifications::CreateNotifications),
         Box::new(m1002_deliveries::CreateDeliveries),
         Box::new(m1003_channels::AddChannels),
+        Box::new(m1004_delivery_cause::AddDeliveryCause),
     ]
 }

@@ -4,6 +4,7 @@ mod m1001_projects;
 mod m2001_tasks;
 mod m3001_imports;
 mod m4001_quotas;
+mod m4002_import_cause;
 
 use database::MigrationTrait;
 
@@ -14,5 +15,6 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m2001_tasks::CreateTasks),
         Box::new(m3001_imports::CreateImports),
         Box::new(m4001_quotas::CreateQuotas),
+        Box::new(m4002_import_cause::AddImportCause),
     ]
 }
