@@ -56,8 +56,8 @@ impl Example for Usage {
             plan: "team".to_owned(),
             meters: vec![MeterReading {
                 meter: "projects".to_owned(),
-                used: 8,
-                limit: Some(10),
+                used: 80,
+                limit: Some(100),
                 threshold: Some(80),
             }],
             seats: Some(SeatReading {
