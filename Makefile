@@ -12,7 +12,8 @@ RELEASE := $(CARGO_TARGET_DIR)/release
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloudtaskhub/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo demo-outage bench test lint fmt clean
+.PHONY: help setup run demo demo-outage bench test lint fmt clean \
+  build build-one push scan digests swarm-init secrets up status logs stop start destroy backup restore
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,5 +52,54 @@ fmt: setup ## format the Rust and TOML files
 	@scripts/setup lint
 	@pre-commit run taplo-format --all-files --hook-stage manual
 
-clean: ## remove what was built; keeps ./data
+clean: ## remove what was built, and the images; keeps ./data
 	@cargo clean
+	@if command -v docker >/dev/null; then scripts/images clean; fi
+
+# --- on Docker Swarm: docs/vps-setup.md, docs/operations.md. Variables reach the scripts as environment.
+export IMAGE_PREFIX TAG BINARIES BUILD_FLAGS STACK ENV DOMAIN ACME_EMAIL TLS OVERLAYS DEPLOY_FLAGS WAIT VOLUMES YES
+
+build: ## build the images of all services [TAG=latest] [IMAGE_PREFIX=cloudtaskhub]
+	@scripts/images build
+
+build-one: ## build the image of one service [SERVICE=auth]
+	@scripts/images build "$(SERVICE)"
+
+push: ## push the images to the registry that IMAGE_PREFIX names
+	@scripts/images push
+
+scan: ## look for known vulnerabilities in the images (Trivy)
+	@scripts/images scan
+
+digests: ## sizes of the images, and what tells whether two builds are the same
+	@scripts/images digests
+
+swarm-init: ## prepare this machine for the stack: Swarm, network, secrets, labels
+	@scripts/stack swarm-init
+
+secrets: ## make the secrets that are missing [ROTATE=name: a new value for one]
+	@scripts/secrets $(if $(ROTATE),rotate "$(ROTATE)",make)
+
+up: ## deploy the stack and wait until it is healthy [ENV=production] [DOMAIN=hub.example.com]
+	@scripts/stack up
+
+status: ## services, replicas, versions, health, consumer lag, disk
+	@scripts/stack status
+
+logs: ## follow the log of a service [SERVICE=auth]
+	@scripts/stack logs "$(SERVICE)"
+
+stop: ## scale the stack to nothing; data and settings stay
+	@scripts/stack stop
+
+start: ## scale it back
+	@scripts/stack start
+
+destroy: ## remove the stack, after a question; keeps data [VOLUMES=1: not]
+	@scripts/stack destroy
+
+backup: ## back up all databases [TO=./backups]
+	@scripts/backup save "$(or $(TO),./backups)"
+
+restore: ## put a backup back, after a question [FROM=./backups/…]
+	@scripts/backup restore "$(FROM)"

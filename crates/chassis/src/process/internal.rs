@@ -1,6 +1,7 @@
 //! The internal listener: `/livez`, `/readyz`, `/metrics`. Reached by the orchestrator and Prometheus, never published.
 //!
-//! `/livez` is red when restarting would help: something is stuck. `/readyz` is red when requests should go elsewhere: not
+//! `/livez` is red until the process has started, which is what a rolling update waits for before it ends the old one, and
+//! when restarting would help: something is stuck. `/readyz` is red when requests should go elsewhere: not
 //! started yet, about to stop, no database. A broker that is down is no reason for either: events wait in the outbox.
 
 use std::{
@@ -71,6 +72,9 @@ impl Health {
     }
 
     fn live(&self) -> Response {
+        if self.phase.load(Ordering::Acquire) == STARTING {
+            return answer(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "starting" }));
+        }
         let stuck: BTreeMap<String, u64> = self
             .parts()
             .progress
@@ -187,6 +191,7 @@ mod tests {
     #[test]
     fn what_is_stuck_is_named_and_turns_livez_red() {
         let health = Health::default();
+        health.ready();
         health.watch_progress(
             "project relay".to_owned(),
             Progress::new("relay"),
@@ -200,6 +205,17 @@ mod tests {
         }
         let answer = health.live();
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_process_that_still_starts_does_not_take_the_place_of_another() {
+        let health = Health::default();
+        assert_eq!(health.live().status(), StatusCode::SERVICE_UNAVAILABLE);
+        health.ready();
+        assert_eq!(health.live().status(), StatusCode::OK);
+        // An orchestrator must not kill what is finishing its requests.
+        health.stopping();
+        assert_eq!(health.live().status(), StatusCode::OK);
     }
 
     #[test]
