@@ -1,6 +1,9 @@
 //! Somebody who uses the hub.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
@@ -154,7 +157,8 @@ impl Person {
         answer.unwrap_or_else(|| panic!("{method} {path} was not answered"))
     }
 
-    /// As [`Person::send`]; `None` when no answer comes.
+    /// As [`Person::send`]; `None` when no answer comes. Waits as long as a rate limit asks for: all stories at one hub
+    /// may come from one address.
     pub async fn try_send(
         &self,
         method: &str,
@@ -162,11 +166,18 @@ impl Person {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Option<Answer> {
-        let mut request = self.request(method, path, headers);
-        if let Some(body) = body {
-            request = request.json(&body);
+        loop {
+            let mut request = self.request(method, path, headers);
+            if let Some(body) = &body {
+                request = request.json(body);
+            }
+            let answer = Answer::of(request.send().await.ok()?).await?;
+            if answer.status != 429 {
+                return Some(answer);
+            }
+            let wait = answer.header("retry-after").and_then(|wait| wait.parse().ok());
+            tokio::time::sleep(Duration::from_secs(wait.expect("a limit says how long to wait"))).await;
         }
-        Answer::of(request.send().await.ok()?).await
     }
 
     fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> RequestBuilder {
@@ -281,7 +292,7 @@ impl Person {
             .client
             .get(url)
             .bearer_auth(&self.token)
-            .timeout(std::time::Duration::from_secs(600));
+            .timeout(Duration::from_secs(600));
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }
