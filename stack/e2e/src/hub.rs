@@ -73,7 +73,9 @@ impl Hub {
 
     /// Sends one request once. `Err` has a word for why it was not carried out: a status, or what became of it.
     pub(crate) async fn once(&self, ask: &Ask<'_>) -> Result<Value, String> {
-        let mut request = self.client.request(ask.method.clone(), format!("{}{}", self.url, ask.path));
+        let mut request = self
+            .client
+            .request(ask.method.clone(), format!("{}{}", self.url, ask.path));
         if !ask.token.is_empty() {
             request = request.bearer_auth(ask.token);
         }
@@ -121,7 +123,9 @@ impl Hub {
         let mut next = format!("{path}{separator}limit=200");
         loop {
             let page = self.call(&Ask::get(next, token)).await?;
-            let list = page["items"].as_array().with_context(|| format!("{path} is no list: {page}"))?;
+            let list = page["items"]
+                .as_array()
+                .with_context(|| format!("{path} is no list: {page}"))?;
             items.extend(list.iter().cloned());
             let Some(cursor) = page["next_cursor"].as_str() else {
                 return Ok(items);

@@ -25,7 +25,7 @@ use crate::{
 const TASK_WRITERS: usize = 4;
 const TASK_PACE: Duration = Duration::from_millis(150);
 const ORDER_PACE: Duration = Duration::from_millis(1000);
-const READ_PACE: Duration = Duration::from_millis(150);
+const READ_PACE: Duration = Duration::from_millis(300);
 /// How long one write may be tried in vain.
 const ENDURANCE: Duration = Duration::from_secs(240);
 
@@ -111,7 +111,12 @@ pub(crate) async fn during<T>(
         over: &over,
     };
     let tasks = try_join_all((0..TASK_WRITERS).map(|number| worker.make_tasks(number)));
-    let orders = try_join_all(team.buyers.iter().enumerate().map(|(number, buyer)| worker.order(number, buyer)));
+    let orders = try_join_all(
+        team.buyers
+            .iter()
+            .enumerate()
+            .map(|(number, buyer)| worker.order(number, buyer)),
+    );
     let reading = join_all((0..2).map(|_| worker.look()));
     let outage = async {
         let done = outage(&meter).await;

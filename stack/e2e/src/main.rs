@@ -4,6 +4,7 @@
 //! suite through Traefik, and then takes parts of it away while people work: after each outage everything that was accepted
 //! must be there, with each effect once. In the end all of it is removed.
 
+mod cluster;
 mod docker;
 mod hub;
 mod load;
@@ -24,6 +25,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use tokio::process::Command;
 
+use cluster::Hand;
 use docker::Node;
 use hub::Hub;
 use outages::Scene;
@@ -46,13 +48,14 @@ struct Arguments {
     /// Where Traefik is published.
     #[arg(long, env = "HTTP_PORT", default_value_t = 80)]
     port: u16,
-    /// The acceptance suite's binary, built with --no-default-features.
+    /// The acceptance suite, built; without it cargo builds and runs it.
     #[arg(long, env = "E2E_ACCEPTANCE")]
     acceptance: Option<PathBuf>,
     /// The address by which services reach the acceptance suite's webhook endpoint.
     #[arg(long, env = "E2E_TARGET_HOST")]
     target_host: Option<String>,
-    /// Only these: acceptance, and outages by name (replicas, billing, kafka, postgres, traefik).
+    /// Only these: acceptance, and outages by name (replicas, billing, kafka, postgres, traefik; of machines: drain, power,
+    /// network, leader).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Leave the stack as it is in the end.
@@ -64,6 +67,9 @@ struct Arguments {
     /// A machine of the Swarm, NAME=DOCKER_HOST@ADDRESS; the first is a manager. Without any: this machine.
     #[arg(long = "node", env = "E2E_NODES", value_delimiter = ' ', value_parser = Node::parse)]
     nodes: Vec<Node>,
+    /// What is called with kill, start, unplug or plug and a node's name: for outages of machines.
+    #[arg(long, env = "E2E_NODE_COMMAND")]
+    node_command: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -90,15 +96,26 @@ async fn run(arguments: Arguments, report: &mut Report) -> anyhow::Result<()> {
     if nodes.is_empty() {
         nodes.push(Node::here());
     }
-    let variables = [
+    let mut variables = vec![
         ("HTTP_PORT", arguments.port.to_string()),
         // The suite's own endpoint for webhooks is a private address.
         ("WEBHOOKS_ALLOW_PRIVATE", "true".to_owned()),
     ];
+    if nodes.len() > 1 {
+        // Where their volumes are; whoever manages the Swarm.
+        variables.push(("KAFKA_CONSTRAINT", "node.labels.cloudtaskhub.kafka == true".to_owned()));
+        variables.push((
+            "POSTGRES_CONSTRAINT",
+            "node.labels.cloudtaskhub.postgres == true".to_owned(),
+        ));
+    }
     let stack = Stack {
         name: arguments.stack.clone(),
         nodes,
-        variables: variables.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        variables: variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         file: arguments.file.clone(),
     };
     if !arguments.again {
@@ -108,7 +125,10 @@ async fn run(arguments: Arguments, report: &mut Report) -> anyhow::Result<()> {
         let up = stack.settled(STABLE).await;
         if let Ok(up) = &up {
             let whole = begun.elapsed() - STABLE;
-            say(format!("all replicas run after {:.1} s, and stay", whole.max(*up).as_secs_f64()))?;
+            say(format!(
+                "all replicas run after {:.1} s, and stay",
+                whole.max(*up).as_secs_f64()
+            ))?;
             report.passed += 1;
         }
         if let Err(error) = up {
@@ -117,13 +137,17 @@ async fn run(arguments: Arguments, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     let done = phases(&arguments, &stack, report).await;
-    tidy(&arguments, &stack).await?;
-    done
+    // Also after a failure, which is what counts then.
+    let tidied = tidy(&arguments, &stack).await;
+    done.and(tidied)
 }
 
 async fn tidy(arguments: &Arguments, stack: &Stack) -> anyhow::Result<()> {
     if arguments.keep {
-        return say(format!("the stack {} stays; remove it: STACK={0} make destroy", stack.name));
+        return say(format!(
+            "the stack {} stays; remove it: STACK={0} make destroy",
+            stack.name
+        ));
     }
     stack.remove().await?;
     say(format!("removed the stack {}", stack.name))
@@ -139,13 +163,16 @@ async fn phases(arguments: &Arguments, stack: &Stack, report: &mut Report) -> an
     if arguments.wanted("acceptance") {
         acceptance(arguments, stack, &addresses).await?;
     }
+    let hand = arguments.node_command.clone().map(Hand);
     let mut admin = Person::admin(&hub, stack).await?;
     let mut scene = Scene {
         hub: &hub,
         stack,
         admin: &mut admin,
+        hand: hand.as_ref(),
     };
-    for name in outages::SINGLE {
+    let machines: &[&str] = if hand.is_some() { &cluster::CLUSTER } else { &[] };
+    for name in outages::SINGLE.iter().chain(machines) {
         if arguments.wanted(name) {
             scene.run(name, report).await?;
         }
@@ -155,20 +182,34 @@ async fn phases(arguments: &Arguments, stack: &Stack, report: &mut Report) -> an
 
 /// Tells the suite to the stack, from outside, by host names. Its own closing line counts its stories.
 async fn acceptance(arguments: &Arguments, stack: &Stack, addresses: &[SocketAddr]) -> anyhow::Result<()> {
-    let binary = arguments.acceptance.as_ref().context(
-        "where is the acceptance suite? --acceptance, or E2E_ACCEPTANCE; build it: \
-         cargo test --release --no-run -p acceptance --no-default-features",
-    )?;
+    let mut suite = match &arguments.acceptance {
+        Some(binary) => Command::new(binary),
+        None => {
+            let mut cargo = Command::new("cargo");
+            cargo.args([
+                "test",
+                "--locked",
+                "--package",
+                "acceptance",
+                "--no-default-features",
+                "--test",
+                "acceptance",
+            ]);
+            cargo
+        }
+    };
     let target = match &arguments.target_host {
         Some(host) => host.clone(),
         // This machine's address on the bridge by which containers of overlay networks reach the outside.
         None => {
             let format = "{{(index .IPAM.Config 0).Gateway}}";
-            stack.docker(&["network", "inspect", "--format", format, "docker_gwbridge"]).await?
+            stack
+                .docker(&["network", "inspect", "--format", format, "docker_gwbridge"])
+                .await?
         }
     };
     let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-    let status = Command::new(binary)
+    let status = suite
         .env("HUB_URL", format!("http://gateway.localhost:{}", arguments.port))
         .env("HUB_ADDRESS", addresses.join(","))
         .env("TARGET_HOST", target)
@@ -176,7 +217,7 @@ async fn acceptance(arguments: &Arguments, stack: &Stack, addresses: &[SocketAdd
         .kill_on_drop(true)
         .status()
         .await
-        .with_context(|| format!("starting {}", binary.display()))?;
+        .context("starting the acceptance suite")?;
     ensure!(status.success(), "the acceptance suite failed");
     Ok(())
 }

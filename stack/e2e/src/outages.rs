@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::{
-    hub::{Ask, Hub},
+    cluster::Hand,
+    hub::Hub,
     load::{Meter, during},
     proof::{SERVICES, Witness},
     report::{Report, Window, say},
@@ -24,6 +25,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) hub: &'a Hub,
     pub(crate) stack: &'a Stack,
     pub(crate) admin: &'a mut Person,
+    /// What cuts power and cables, where there are several machines.
+    pub(crate) hand: Option<&'a Hand>,
 }
 
 impl Scene<'_> {
@@ -51,7 +54,10 @@ impl Scene<'_> {
         };
         let counts = witness.count(&team, &accepted).await?;
         let exact = counts.exact();
-        say(format!("  {} tasks and {} orders, exact: {exact}", counts.tasks, counts.orders))?;
+        say(format!(
+            "  {} tasks and {} orders, exact: {exact}",
+            counts.tasks, counts.orders
+        ))?;
         if exact {
             report.passed += 1;
         } else {
@@ -70,12 +76,12 @@ impl Scene<'_> {
             "kafka" => self.kafka(meter).await,
             "postgres" => self.restarted("postgres", "PostgreSQL restarted", meter).await,
             "traefik" => self.restarted("traefik", "Traefik restarted", meter).await,
-            _ => anyhow::bail!("there is no outage {name}"),
+            _ => self.machine(name, meter).await,
         }
     }
 
     /// Measures from the begin of `outage` until the stack has settled, and a little longer.
-    async fn watch(
+    pub(crate) async fn watch(
         &self,
         what: &str,
         meter: &Meter,
@@ -114,8 +120,17 @@ impl Scene<'_> {
     /// Waits until a container is not among the running ones.
     async fn noticed(&self, service: &str, container: &str) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while self.stack.replicas(service).await?.iter().any(|(_, running)| running == container) {
-            ensure!(begun.elapsed() < Duration::from_secs(60), "{container} of {service} goes on");
+        while self
+            .stack
+            .replicas(service)
+            .await?
+            .iter()
+            .any(|(_, running)| running == container)
+        {
+            ensure!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{container} of {service} goes on"
+            );
             pause().await;
         }
         Ok(())
@@ -130,7 +145,10 @@ impl Scene<'_> {
             let before = meter.read().orders;
             let begun = Instant::now();
             while meter.read().orders < before + 10 {
-                ensure!(begun.elapsed() < Duration::from_secs(60), "orders are not accepted without billing");
+                ensure!(
+                    begun.elapsed() < Duration::from_secs(60),
+                    "orders are not accepted without billing"
+                );
                 pause().await;
             }
             let orders = self.hub.all("/v1/orders", &team.buyers[0].token).await?;
@@ -174,11 +192,5 @@ impl Scene<'_> {
             self.noticed(service, container).await
         };
         Ok(vec![self.watch(what, meter, outage).await?])
-    }
-
-    /// A hub that is whole answers.
-    pub(crate) async fn answers(&self) -> anyhow::Result<()> {
-        self.hub.call(&Ask::get("/health", "")).await?;
-        Ok(())
     }
 }

@@ -85,8 +85,14 @@ impl Witness<'_> {
             tasks: accepted.tasks.len(),
             ..Counts::default()
         };
-        ensure!(wanted.len() == accepted.tasks.len(), "two requests were answered with one task");
-        let listed = self.hub.all(&format!("/v1/projects/{project}/tasks"), &bob.token).await?;
+        ensure!(
+            wanted.len() == accepted.tasks.len(),
+            "two requests were answered with one task"
+        );
+        let listed = self
+            .hub
+            .all(&format!("/v1/projects/{project}/tasks"), &bob.token)
+            .await?;
         counts.listed = tally(&wanted, listed.iter().filter_map(|task| task["id"].as_str()));
         let inbox = self.hub.all("/v1/notifications", &bob.token).await?;
         let assigned = inbox.iter().filter(|item| item["type"] == "task_assigned");
@@ -94,7 +100,10 @@ impl Witness<'_> {
         let usage = self.hub.call(&Ask::get("/v1/usage", &ada.token)).await?;
         let meters = usage["meters"].as_array().context("usage has meters")?;
         let meter = meters.iter().find(|meter| meter["meter"] == "tasks");
-        counts.metered = number(wanted.len(), meter.and_then(|meter| meter["used"].as_u64()).unwrap_or(0));
+        counts.metered = number(
+            wanted.len(),
+            meter.and_then(|meter| meter["used"].as_u64()).unwrap_or(0),
+        );
         let path = format!("/v1/analytics/projects/{project}/throughput");
         let figures = self.hub.once(&Ask::get(path, &ada.token)).await.unwrap_or_default();
         counts.figured = number(wanted.len(), figures["whole"]["created"].as_u64().unwrap_or(0));
@@ -108,7 +117,10 @@ impl Witness<'_> {
     async fn look_at_orders(&self, buyer: &Person, orders: &[String], counts: &mut Counts) -> anyhow::Result<()> {
         counts.orders += orders.len();
         let wanted: BTreeSet<&str> = orders.iter().map(String::as_str).collect();
-        ensure!(wanted.len() == orders.len(), "two requests were answered with one order");
+        ensure!(
+            wanted.len() == orders.len(),
+            "two requests were answered with one order"
+        );
         let kept = self.hub.all("/v1/orders", &buyer.token).await?;
         let completed = kept.iter().filter(|order| order["status"] == "completed");
         counts.completed += tally(&wanted, completed.filter_map(|order| order["id"].as_str()));
@@ -125,16 +137,24 @@ impl Witness<'_> {
 
     /// How many numbers of invoices are missing or given twice, of all that were ever issued here.
     async fn gaps(&self) -> anyhow::Result<usize> {
-        let events = self.hub.all("/v1/events?type=invoice.issued.v1", &self.admin.token).await?;
+        let events = self
+            .hub
+            .all("/v1/events?type=invoice.issued.v1", &self.admin.token)
+            .await?;
         let mut series: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for event in &events {
             let number = text(&event["data"], "number")?;
-            let (prefix, last) = number.rsplit_once('-').with_context(|| format!("{number} has no series"))?;
+            let (prefix, last) = number
+                .rsplit_once('-')
+                .with_context(|| format!("{number} has no series"))?;
             series.entry(prefix.to_owned()).or_default().push(last.parse()?);
         }
         let wrong = series.values_mut().map(|numbers| {
             numbers.sort_unstable();
-            (1..).zip(numbers.iter()).filter(|(wanted, number)| wanted != *number).count()
+            (1..)
+                .zip(numbers.iter())
+                .filter(|(wanted, number)| wanted != *number)
+                .count()
         });
         Ok(wrong.sum())
     }

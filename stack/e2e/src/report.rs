@@ -109,9 +109,16 @@ impl Report {
     pub(crate) fn print(&self) -> anyhow::Result<()> {
         if !self.windows.is_empty() {
             say("\nRequests of clients, through Traefik, from the outage's begin until everything ran again:\n")?;
-            say(format!("{:<44} {:>6} {:>6} {:>9}  why", "outage", "sent", "failed", "healed"))?;
+            say(format!(
+                "{:<44} {:>6} {:>6} {:>9}  why",
+                "outage", "sent", "failed", "healed"
+            ))?;
             for Window { what, load, healed } in &self.windows {
-                let why: Vec<String> = load.reasons.iter().map(|(why, count)| format!("{why} x{count}")).collect();
+                let why: Vec<String> = load
+                    .reasons
+                    .iter()
+                    .map(|(why, count)| format!("{why} x{count}"))
+                    .collect();
                 let (sent, failed, healed) = (load.sent, load.failed, healed.as_secs_f64());
                 say(format!("{what:<44} {sent:>6} {failed:>6} {healed:>7.1} s  {}", why.join(", ")).trim_end())?;
             }
@@ -120,8 +127,18 @@ impl Report {
             say("\nWhat was accepted, and how many of each effect there are (-N: missing, +N: twice or unasked):\n")?;
             say(format!(
                 "{:<28} {:>6} {:>8} {:>8} {:>8} {:>9} {:>7} {:>9} {:>8} {:>8} {:>5} {:>7}",
-                "outage", "tasks", "listed", "notified", "usage", "analytics", "orders", "completed", "invoices",
-                "charges", "gaps", "quiet"
+                "outage",
+                "tasks",
+                "listed",
+                "notified",
+                "usage",
+                "analytics",
+                "orders",
+                "completed",
+                "invoices",
+                "charges",
+                "gaps",
+                "quiet"
             ))?;
             for (what, counts) in &self.counts {
                 say(format!(
@@ -146,7 +163,9 @@ impl Report {
         }
         let (passed, failed) = (self.passed, self.broken.len());
         let word = if failed == 0 { "ok" } else { "FAILED" };
-        say(format!("test result: {word}. {passed} passed; {failed} failed; 0 ignored"))
+        say(format!(
+            "test result: {word}. {passed} passed; {failed} failed; 0 ignored"
+        ))
     }
 }
 

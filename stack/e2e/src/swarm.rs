@@ -19,8 +19,6 @@ use crate::{
 
 /// How long a whole deployment or a recovery may take.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// A service whose tasks failed so often does not become well by waiting.
-const HOPELESS: usize = 8;
 
 /// The stack and the machines it runs on.
 pub(crate) struct Stack {
@@ -84,10 +82,21 @@ impl Stack {
         );
         let mut prepare = manager.command("scripts/stack");
         prepare.arg("swarm-init").env("STACK", &self.name);
-        finish(&mut prepare, PATIENCE).await.context("scripts/stack swarm-init")?;
+        finish(&mut prepare, PATIENCE)
+            .await
+            .context("scripts/stack swarm-init")?;
         let mut deploy = manager.command("docker");
         deploy
-            .args(["stack", "deploy", "--detach=true", "--resolve-image", "never", "-c", &self.file, &self.name])
+            .args([
+                "stack",
+                "deploy",
+                "--detach=true",
+                "--resolve-image",
+                "never",
+                "-c",
+                &self.file,
+                &self.name,
+            ])
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .env("STACK", &self.name);
         finish(&mut deploy, PATIENCE).await.context("docker stack deploy")?;
@@ -146,7 +155,9 @@ impl Stack {
     async fn missing(&self, told: &mut BTreeSet<String>) -> anyhow::Result<(Vec<String>, BTreeSet<String>)> {
         let manager = self.manager().await?;
         let filter = format!("label=com.docker.stack.namespace={}", self.name);
-        let ids = manager.lines(&["service", "ls", "--quiet", "--filter", &filter]).await?;
+        let ids = manager
+            .lines(&["service", "ls", "--quiet", "--filter", &filter])
+            .await?;
         let services = manager.inspect("service", &ids).await?;
         ensure!(!services.is_empty(), "there is no stack {}", self.name);
         let tasks = self.tasks(manager, &services).await?;
@@ -161,11 +172,10 @@ impl Stack {
             if job && (wanted == 0 || latest.is_some_and(|task| task.state == "complete")) {
                 continue;
             }
-            let failed: Vec<&&Task> = mine
+            for task in mine
                 .iter()
                 .filter(|task| task.state == "failed" || task.state == "rejected")
-                .collect();
-            for task in &failed {
+            {
                 if told.insert(task.id.clone()) {
                     say(format!("  {}", self.obituary(manager, task).await))?;
                 }
@@ -175,8 +185,7 @@ impl Stack {
                 .filter(|task| task.wanted == "running" && task.state == "running")
                 .collect();
             running.extend(up.iter().map(|task| task.id.clone()));
-            let updating = service["UpdateStatus"]["State"] == "updating";
-            if up.len() as u64 != wanted || updating {
+            if up.len() as u64 != wanted {
                 let short = name.trim_start_matches(&format!("{}_", self.name));
                 let states: Vec<&str> = mine
                     .iter()
@@ -186,11 +195,6 @@ impl Stack {
                 let reason = latest.map_or("", |task| &task.reason);
                 let note = format!("{short} {}/{wanted} {} {reason}", up.len(), states.join(" "));
                 missing.push(note.trim().to_owned());
-                ensure!(
-                    failed.len() < HOPELESS || !told.contains("first deployment"),
-                    "{short} has failed {} times: {reason}",
-                    failed.len()
-                );
             }
         }
         Ok((missing, running))
@@ -201,7 +205,9 @@ impl Stack {
             .iter()
             .filter_map(|service| Some((service["ID"].as_str()?, service["Spec"]["Name"].as_str()?)))
             .collect();
-        let ids = manager.lines(&["stack", "ps", "--quiet", "--no-trunc", &self.name]).await?;
+        let ids = manager
+            .lines(&["stack", "ps", "--quiet", "--no-trunc", &self.name])
+            .await?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let mut tasks = Vec::new();
         for task in manager.inspect("task", &ids).await? {
@@ -229,11 +235,17 @@ impl Stack {
 
     /// Which task failed, where, why, and what it said last.
     async fn obituary(&self, manager: &Node, task: &Task) -> String {
-        let log = manager.docker(&["service", "logs", "--raw", "--tail", "3", &task.id]).await;
+        let log = manager
+            .docker(&["service", "logs", "--raw", "--tail", "3", &task.id])
+            .await;
         let log = log.unwrap_or_default();
         let last = log.lines().map(|line| format!("\n      {line}")).collect::<String>();
+        let node = manager
+            .docker(&["node", "inspect", "--format", "{{.Description.Hostname}}", &task.node])
+            .await;
+        let node = node.unwrap_or_else(|_| "none".to_owned());
         let (service, state, reason) = (&task.service, &task.state, &task.reason);
-        format!("a task of {service} {state} on node {}: {reason}{last}", task.node)
+        format!("a task of {service} {state} on node {node}: {reason}{last}")
     }
 
     /// Where tasks of a service run: node and container.

@@ -75,7 +75,9 @@ impl Person {
     /// An administrator, by the operator's own command.
     pub(crate) async fn admin(hub: &Hub, stack: &Stack) -> anyhow::Result<Self> {
         let mut admin = Self::join(hub, "admin").await?;
-        stack.operate("auth-service", &["users", "promote", &admin.email]).await?;
+        stack
+            .operate("auth-service", &["users", "promote", &admin.email])
+            .await?;
         admin.sign_in(hub).await?;
         Ok(admin)
     }
@@ -91,14 +93,18 @@ impl Team {
             buyers.push(Person::join(hub, "buyer").await?);
         }
         let order = json!({ "plan": "team", "seats": 2, "interval": "month" });
-        let order = hub.call(&Ask::post("/v1/orders", &ada.token, order).keyed("room")).await?;
+        let order = hub
+            .call(&Ask::post("/v1/orders", &ada.token, order).keyed("room"))
+            .await?;
         let path = format!("/v1/orders/{}", text(&order, "id")?);
         until("the team's own order is completed", async || {
             Ok(hub.call(&Ask::get(&path, &ada.token)).await?["status"] == "completed")
         })
         .await?;
         let project = json!({ "name": "Outage" });
-        let project = hub.call(&Ask::post("/v1/projects", &ada.token, project).keyed("project")).await?;
+        let project = hub
+            .call(&Ask::post("/v1/projects", &ada.token, project).keyed("project"))
+            .await?;
         let project = text(&project, "id")?;
         let member = json!({ "email": bob.email, "role": "member" });
         let members = format!("/v1/projects/{project}/members");
@@ -119,7 +125,9 @@ impl Team {
 
 /// A text field of an answer.
 pub(crate) fn text(value: &Value, field: &str) -> anyhow::Result<String> {
-    let text = value[field].as_str().with_context(|| format!("no {field} in {value}"))?;
+    let text = value[field]
+        .as_str()
+        .with_context(|| format!("no {field} in {value}"))?;
     Ok(text.to_owned())
 }
 
@@ -127,7 +135,10 @@ pub(crate) fn text(value: &Value, field: &str) -> anyhow::Result<String> {
 pub(crate) async fn until(what: &str, mut ask: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let begun = tokio::time::Instant::now();
     while !ask().await? {
-        ensure!(begun.elapsed() < Duration::from_secs(240), "waited in vain until {what}");
+        ensure!(
+            begun.elapsed() < Duration::from_secs(240),
+            "waited in vain until {what}"
+        );
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     Ok(())
