@@ -167,10 +167,8 @@ impl Scene<'_> {
             let replicas = self.stack.replicas("kafka").await?;
             let (node, container) = replicas.first().context("kafka does not run")?;
             // Before Swarm can start another one.
-            let (killed, scaled) = tokio::join!(
-                node.docker(&["kill", "--signal", "KILL", container]),
-                self.stack.scale("kafka", 0)
-            );
+            let kill = ["kill", "--signal", "KILL", container];
+            let (killed, scaled) = tokio::join!(node.docker(&kill), self.stack.scale("kafka", 0));
             killed?;
             scaled?;
             self.stack.gone("kafka").await?;
