@@ -4,11 +4,11 @@ use poem::{Request, http::StatusCode};
 use poem_openapi::SecurityScheme;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
-/// The secret that services show each other; set it as request data.
+/// The secrets that services may show each other, two while one is exchanged; set it as request data.
 #[derive(Clone)]
-pub struct ServiceSecret(pub SecretString);
+pub struct ServiceSecret(pub Vec<SecretString>);
 
 /// The caller knows the secret.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +42,11 @@ async fn check(request: &Request, bearer: poem_openapi::auth::Bearer) -> poem::R
 }
 
 impl ServiceSecret {
-    /// Whether `shown` is the secret, in a time that tells nothing about it.
+    /// Whether `shown` is one of the secrets, in a time that tells nothing about them.
     pub fn matches(&self, shown: &str) -> bool {
         // Digests have one length, so that the comparison does not tell the secret's either.
-        let ours = Sha256::digest(self.0.expose_secret().as_bytes());
         let theirs = Sha256::digest(shown.as_bytes());
-        ours.ct_eq(&theirs).into()
+        let same = |ours: &SecretString| Sha256::digest(ours.expose_secret().as_bytes()).ct_eq(&theirs);
+        self.0.iter().fold(Choice::from(0), |any, ours| any | same(ours)).into()
     }
 }

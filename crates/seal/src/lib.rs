@@ -1,5 +1,8 @@
 //! Sealing of what must be kept but not read in a stolen database: AES-256-GCM under a service's master key.
 //!
+//! While a master key is exchanged there are two: [`Seal::or`] opens what either sealed, and [`Seal::renew`] seals it anew
+//! under the first. Once nothing is left under the other key, it can go.
+//!
 //! Each service has a key of its own, so that what one sealed means nothing to another. Every sealed text is bound to its place (`signing_keys/key_…`): it cannot be moved to another row.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -33,6 +36,7 @@ pub enum SealError {
 pub struct Seal {
     setting: &'static str,
     key: RandomizedNonceKey,
+    other: Option<RandomizedNonceKey>,
 }
 
 impl Seal {
@@ -41,18 +45,28 @@ impl Seal {
     /// # Errors
     /// See [`SealError::Key`].
     pub fn new(setting: &'static str, master_key: &str) -> Result<Self, SealError> {
-        let text = master_key.trim();
-        let bytes = BASE64_STANDARD
-            .decode(text)
-            .or_else(|_| BASE64_STANDARD_NO_PAD.decode(text));
-        let bytes = bytes
-            .ok()
-            .filter(|bytes| bytes.len() == 32)
-            .ok_or(SealError::Key(setting))?;
         Ok(Self {
             setting,
-            key: RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::Key(setting))?,
+            key: key(setting, master_key)?,
+            other: None,
         })
+    }
+
+    /// The same, which also opens what was sealed under `master_key`, the value of the setting `setting`. An empty one is none.
+    ///
+    /// # Errors
+    /// See [`SealError::Key`].
+    pub fn or(self, setting: &'static str, master_key: &str) -> Result<Self, SealError> {
+        let other = match master_key.trim() {
+            "" => None,
+            text => Some(key(setting, text)?),
+        };
+        Ok(Self { other, ..self })
+    }
+
+    /// Whether there is a second key, so that something may have to be sealed anew.
+    pub fn is_changing(&self) -> bool {
+        self.other.is_some()
     }
 
     /// `secret` as a text that only this key opens, at this `place`.
@@ -73,20 +87,44 @@ impl Seal {
     /// # Errors
     /// See [`SealError::Opening`].
     pub fn open(&self, place: &str, sealed: &str) -> Result<Vec<u8>, SealError> {
-        let wrong = || SealError::Opening {
-            setting: self.setting,
-            place: place.to_owned(),
-        };
-        let bytes = BASE64_STANDARD.decode(sealed).map_err(|_| wrong())?;
-        let (nonce, rest) = bytes.split_at_checked(NONCE_LEN).ok_or_else(wrong)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
-        let mut rest = rest.to_vec();
-        let plain = self
-            .key
-            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut rest)
-            .map_err(|_| wrong())?;
-        Ok(plain.to_vec())
+        open(&self.key, place, sealed)
+            .or_else(|| open(self.other.as_ref()?, place, sealed))
+            .ok_or_else(|| SealError::Opening {
+                setting: self.setting,
+                place: place.to_owned(),
+            })
     }
+
+    /// What was sealed at this `place` under the other key, sealed under this one; `None` when it already is.
+    ///
+    /// # Errors
+    /// See [`SealError::Opening`].
+    pub fn renew(&self, place: &str, sealed: &str) -> Result<Option<String>, SealError> {
+        if open(&self.key, place, sealed).is_some() {
+            return Ok(None);
+        }
+        self.seal(place, &self.open(place, sealed)?).map(Some)
+    }
+}
+
+fn key(setting: &'static str, text: &str) -> Result<RandomizedNonceKey, SealError> {
+    let text = text.trim();
+    let bytes = BASE64_STANDARD
+        .decode(text)
+        .or_else(|_| BASE64_STANDARD_NO_PAD.decode(text));
+    let bytes = bytes.ok().filter(|bytes| bytes.len() == 32);
+    bytes
+        .and_then(|bytes| RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok())
+        .ok_or(SealError::Key(setting))
+}
+
+fn open(key: &RandomizedNonceKey, place: &str, sealed: &str) -> Option<Vec<u8>> {
+    let bytes = BASE64_STANDARD.decode(sealed).ok()?;
+    let (nonce, rest) = bytes.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut rest = rest.to_vec();
+    let plain = key.open_in_place(nonce, Aad::from(place.as_bytes()), &mut rest).ok()?;
+    Some(plain.to_vec())
 }
 
 #[cfg(test)]
@@ -117,6 +155,26 @@ mod tests {
             key(1).seal("signing_keys/a", b"secret").unwrap(),
             "never twice the same text"
         );
+    }
+
+    #[test]
+    fn while_a_key_is_exchanged_either_opens_and_the_first_seals() {
+        let (old, new) = (BASE64_STANDARD.encode([1; 32]), BASE64_STANDARD.encode([2; 32]));
+        let both = key(2).or("auth.master_key_other", &old).unwrap();
+        let sealed = key(1).seal("signing_keys/a", b"secret").unwrap();
+        assert_eq!(both.open("signing_keys/a", &sealed).unwrap(), b"secret");
+        let renewed = both.renew("signing_keys/a", &sealed).unwrap().unwrap();
+        assert_eq!(key(2).open("signing_keys/a", &renewed).unwrap(), b"secret");
+        assert_eq!(both.renew("signing_keys/a", &renewed).unwrap(), None, "it is done");
+        assert!(both.renew("signing_keys/b", &sealed).is_err(), "another place");
+        // A replica that still seals under the old key is told of the new one first.
+        let before = key(1).or("auth.master_key_other", &new).unwrap();
+        assert_eq!(before.open("signing_keys/a", &renewed).unwrap(), b"secret");
+        assert!(!key(1).or("auth.master_key_other", "").unwrap().is_changing());
+        assert!(matches!(
+            key(1).or("auth.master_key_other", "short"),
+            Err(SealError::Key("auth.master_key_other"))
+        ));
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Keyring {
     pub async fn tend(&self) -> Result<(), KeyError> {
         let now = self.clock.now();
         let mut rows = store::key::all(self.db.read()).await?;
-        if self.to_do(&spans(&rows), now) {
+        if self.to_do(&spans(&rows), now) || self.seal.is_changing() {
             rows = self.db.write(async |tx| self.renew(tx, now).await).await?;
         }
         let keys = rows
@@ -151,6 +151,13 @@ impl Keyring {
     async fn renew(&self, tx: &database::Tx, now: Timestamp) -> Result<Vec<store::key::Model>, KeyError> {
         store::key::take_turns(tx).await?;
         let mut rows = store::key::all(tx).await?;
+        for row in &mut rows {
+            if let Some(sealed) = self.seal.renew(&place(row.id), &row.sealed)? {
+                store::key::reseal(tx, row.id, &sealed).await?;
+                row.sealed = sealed;
+                tracing::info!(kid = %row.id, "sealed a signing key under the current master key");
+            }
+        }
         if let Some(active_from) = self.schedule.due(&spans(&rows), now) {
             let row = self.make(active_from, now)?;
             store::key::insert(tx, row.clone()).await?;

@@ -20,8 +20,6 @@ use identity::ServiceSecret;
 use mail::Transport;
 use messaging::worker::{Pace, Worker};
 use poem::{EndpointExt, middleware::AddData};
-use seal::Seal;
-use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 
 use crate::{
@@ -87,7 +85,7 @@ impl Service for Auth {
         let settings = boot.settings.clone();
         let (db, clock) = (boot.db.clone(), boot.clock.clone());
         let reactions = reactions::all(&clock);
-        let seal = Arc::new(Seal::new(settings::MASTER_KEY, settings.master_key.expose_secret())?);
+        let seal = Arc::new(settings.seal()?);
         let keyring = Keyring::open(db.clone(), clock.clone(), Arc::clone(&seal), &settings).await?;
         let mailer = Mailer {
             db: db.clone(),
@@ -114,7 +112,7 @@ impl Service for Auth {
             clock,
             forget_failures: state.settings.account.forget,
         };
-        let secret = ServiceSecret(state.settings.introspection_secret.clone());
+        let secret = ServiceSecret(state.settings.introspection_secrets.clone());
         let workers: Vec<(Box<dyn Worker>, Pace)> = vec![
             (Box::new(KeyKeeper { keyring }), KEYS),
             (Box::new(mailer), MAILS),

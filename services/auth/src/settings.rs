@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::{Settings, Source};
 use mail::Route;
-use seal::Seal;
+use seal::{Seal, SealError};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::{
@@ -16,14 +16,16 @@ use crate::domain::{
 pub struct AuthSettings {
     /// Seals signing keys: 32 bytes in base64.
     pub master_key: SecretString,
+    /// Opens them too, while the first is exchanged; may be empty.
+    pub master_key_other: SecretString,
     /// Where people reach auth.
     pub public_url: String,
     /// Who issues access tokens.
     pub issuer: String,
     /// For whom.
     pub audience: String,
-    /// What the gateway shows when it introspects.
-    pub introspection_secret: SecretString,
+    /// What the gateway may show when it introspects.
+    pub introspection_secrets: Vec<SecretString>,
     /// Life of an access token.
     pub token_life: Duration,
     /// Life of sessions.
@@ -50,15 +52,30 @@ pub struct AuthSettings {
 
 /// The setting of the key that seals signing keys.
 pub const MASTER_KEY: &str = "auth.master_key";
+/// The setting of the key that opens them too.
+pub const MASTER_KEY_OTHER: &str = "auth.master_key_other";
+
+impl AuthSettings {
+    /// Seals signing keys.
+    ///
+    /// # Errors
+    /// When a master key is none.
+    pub fn seal(&self) -> Result<Seal, SealError> {
+        seal(&self.master_key, &self.master_key_other)
+    }
+}
+
+fn seal(key: &SecretString, other: &SecretString) -> Result<Seal, SealError> {
+    Seal::new(MASTER_KEY, key.expose_secret())?.or(MASTER_KEY_OTHER, other.expose_secret())
+}
 
 impl Settings for AuthSettings {
     const DEFAULTS: &'static str = include_str!("defaults.toml");
 
     fn parse(source: &mut Source<'_>) -> Option<Self> {
-        let master_key = source.secret(MASTER_KEY);
-        if let Some(Err(error)) = master_key
-            .as_ref()
-            .map(|key| Seal::new(MASTER_KEY, key.expose_secret()))
+        let (master_key, master_key_other) = (source.secret(MASTER_KEY), source.secret(MASTER_KEY_OTHER));
+        if let Some((key, other)) = master_key.as_ref().zip(master_key_other.as_ref())
+            && let Err(error) = seal(key, other)
         {
             source.reject(error.to_string());
         }
@@ -66,6 +83,7 @@ impl Settings for AuthSettings {
         let (issuer, audience) = (source.take("identity.issuer"), source.take("identity.audience"));
         // Its length is checked where every service's settings are.
         let secret: Option<String> = source.optional("identity.introspection_secret");
+        let other_secret: Option<String> = source.optional("identity.introspection_secret_other");
         source.require(
             secret.is_some(),
             "identity.introspection_secret is missing: the gateway shows it to auth",
@@ -94,10 +112,15 @@ impl Settings for AuthSettings {
 
         Some(Self {
             master_key: master_key?,
+            master_key_other: master_key_other?,
             public_url: public_url?,
             issuer: issuer?,
             audience: audience?,
-            introspection_secret: secret?.into(),
+            introspection_secrets: [Some(secret?), other_secret]
+                .into_iter()
+                .flatten()
+                .map(Into::into)
+                .collect(),
             token_life: token_life?,
             session: session?,
             keys: keys?,

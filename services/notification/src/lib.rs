@@ -13,6 +13,7 @@ pub mod domain;
 pub mod metrics;
 pub mod outbound;
 pub mod reactions;
+pub mod resealing;
 pub mod retention;
 pub mod secrets;
 pub mod settings;
@@ -23,8 +24,6 @@ use std::{sync::Arc, time::Duration};
 use chassis::{Assembly, Boot, Service, worker::Pace};
 use database::MigrationTrait;
 use mail::Transport;
-use seal::Seal;
-use secrecy::ExposeSecret;
 
 use crate::{
     digests::Digests,
@@ -35,6 +34,8 @@ use crate::{
 
 /// Between two looks for what is too old, by whole days.
 const JANITOR_PAUSE: Duration = Duration::from_secs(3600);
+/// How often secrets are sealed anew, while the master key is exchanged.
+const RESEALING_PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks for deliveries that are due, beside being told of new ones.
 const DELIVERIES_PAUSE: Duration = Duration::from_millis(500);
 
@@ -59,8 +60,7 @@ impl Service for Notification {
 
     async fn assemble(boot: &mut Boot<Self::Settings>) -> anyhow::Result<Assembly> {
         let (db, clock, settings) = (boot.db.clone(), boot.clock.clone(), boot.settings.clone());
-        let seal = Seal::new(settings::MASTER_KEY, settings.master_key.expose_secret())?;
-        let secrets = Arc::new(Secrets::new(seal));
+        let secrets = Arc::new(Secrets::new(settings.seal()?));
         let guard = Guard::new(SystemLookup, settings.webhooks.allow_private);
         let channels = Channels {
             http: Http::new(guard, settings.webhooks.limits)?,
@@ -82,6 +82,10 @@ impl Service for Notification {
                     Pace::every(DIGESTS_PAUSE),
                 ),
                 (Box::new(dispatcher), Pace::every(DELIVERIES_PAUSE)),
+                (
+                    Box::new(resealing::Resealing::new(db.clone(), secrets)),
+                    Pace::every(RESEALING_PAUSE),
+                ),
                 (
                     Box::new(retention::Retention::new(db, clock, settings)),
                     Pace::every(JANITOR_PAUSE),

@@ -24,6 +24,19 @@ impl Secrets {
         Self { seal }
     }
 
+    /// Whether the master key is being exchanged, so that something may have to be sealed anew.
+    pub fn are_changing(&self) -> bool {
+        self.seal.is_changing()
+    }
+
+    /// What was sealed at `place` under the other master key, sealed under the current one; `None` when it is.
+    ///
+    /// # Errors
+    /// It was sealed under a third key.
+    pub fn renew(&self, place: &str, sealed: &str) -> Result<Option<String>, SealError> {
+        self.seal.renew(place, sealed)
+    }
+
     /// A secret of a webhook as the database keeps it.
     ///
     /// # Errors

@@ -4,13 +4,29 @@ use std::time::Duration;
 
 use chassis::{Settings, Source};
 use mail::Route;
-use seal::Seal;
+use seal::{Seal, SealError};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::outbound::{Limits, Room};
 
 /// The setting of the key that seals secrets.
 pub const MASTER_KEY: &str = "notification.master_key";
+/// The setting of the key that opens them too.
+pub const MASTER_KEY_OTHER: &str = "notification.master_key_other";
+
+impl NotificationSettings {
+    /// Seals secrets.
+    ///
+    /// # Errors
+    /// When a master key is none.
+    pub fn seal(&self) -> Result<Seal, SealError> {
+        seal(&self.master_key, &self.master_key_other)
+    }
+}
+
+fn seal(key: &SecretString, other: &SecretString) -> Result<Seal, SealError> {
+    Seal::new(MASTER_KEY, key.expose_secret())?.or(MASTER_KEY_OTHER, other.expose_secret())
+}
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -23,6 +39,8 @@ pub struct NotificationSettings {
     pub keep_deliveries: Duration,
     /// Seals secrets: 32 bytes in base64.
     pub master_key: SecretString,
+    /// Opens them too, while the first is exchanged; may be empty.
+    pub master_key_other: SecretString,
     /// How many attempts at a time.
     pub room: Room,
     /// How targets are called.
@@ -57,10 +75,9 @@ impl Settings for NotificationSettings {
             let reason = "notification.keep_unread_days must not be less than notification.keep_read_days, or what nobody saw goes first";
             source.require(unread >= read, reason);
         }
-        let master_key = source.secret(MASTER_KEY);
-        if let Some(Err(error)) = master_key
-            .as_ref()
-            .map(|key| Seal::new(MASTER_KEY, key.expose_secret()))
+        let (master_key, master_key_other) = (source.secret(MASTER_KEY), source.secret(MASTER_KEY_OTHER));
+        if let Some((key, other)) = master_key.as_ref().zip(master_key_other.as_ref())
+            && let Err(error) = seal(key, other)
         {
             source.reject(error.to_string());
         }
@@ -83,6 +100,7 @@ impl Settings for NotificationSettings {
             keep_unread: keep_unread?,
             keep_deliveries: keep_deliveries?,
             master_key: master_key?,
+            master_key_other: master_key_other?,
             room: room?,
             webhooks: webhooks?,
             public_url: public_url?,

@@ -363,10 +363,15 @@ impl Identity {
         );
         let jwks_host = source.optional("identity.jwks_host");
         let secret: Option<String> = source.optional("identity.introspection_secret");
-        let long = secret.as_deref().is_none_or(|secret| secret.len() >= 32);
+        let other: Option<String> = source.optional("identity.introspection_secret_other");
+        let long = |secret: &Option<String>| secret.as_deref().is_none_or(|secret| secret.len() >= 32);
         source.require(
-            long,
+            long(&secret),
             "identity.introspection_secret must have at least 32 characters, or it can be guessed",
+        );
+        source.require(
+            long(&other),
+            "identity.introspection_secret_other must have at least 32 characters, or be empty",
         );
         Some(Self {
             issuer: issuer?,

@@ -51,7 +51,10 @@ impl Api {
         let operations = Route::new().nest("/", OpenApiService::new(Operations, "test", "1"));
         let endpoint = operations
             .with(AddData::new(verifier))
-            .with(AddData::new(ServiceSecret("between-services".to_owned().into())))
+            .with(AddData::new(ServiceSecret(vec![
+                "between-services".into(),
+                "the next one".into(),
+            ])))
             .map_to_response()
             .boxed();
         Self { key, endpoint }

@@ -2,7 +2,7 @@
 
 use contracts::{Timestamp, id::KeyId};
 use database::Tx;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, IntoActiveModel, QueryOrder, entity::prelude::*};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IntoActiveModel, QueryOrder, entity::prelude::*, sea_query::Expr};
 
 const LOCK: i64 = 0x6175_7468_206b_6579;
 
@@ -58,6 +58,19 @@ pub async fn insert(tx: &Tx, key: Model) -> Result<(), DbErr> {
         .exec_without_returning(tx)
         .await?;
     Ok(())
+}
+
+/// Keeps the private half of a key as it is sealed now.
+///
+/// # Errors
+/// The database's.
+pub async fn reseal(tx: &Tx, id: KeyId, sealed: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Sealed, Expr::value(sealed))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await
+        .map(drop)
 }
 
 /// Removes a key.

@@ -132,6 +132,37 @@ async fn another_master_key_is_told_in_one_line() {
 }
 
 #[tokio::test]
+async fn the_master_key_is_exchanged_and_tokens_stay_good() {
+    const NEW: &str = "//////////////////////////////////////////8=";
+    let hub = Hub::start().await;
+    hub.register("ada@example.com").await.expect(201);
+    let token = mint(&hub).await;
+    let open = |settings: String| {
+        let settings = crate::settings::parsed(&settings).unwrap();
+        let (db, clock) = (hub.app.db.clone(), hub.app.clock.clone());
+        async move {
+            let seal = std::sync::Arc::new(settings.seal().unwrap());
+            Keyring::open(db, clock, seal, &settings).await
+        }
+    };
+    // Every replica can open the new one before any seals under it.
+    open(format!("master_key_other = \"{NEW}\"")).await.unwrap();
+    open(format!("master_key = \"{NEW}\"\nmaster_key_other = \"{MASTER_KEY}\""))
+        .await
+        .unwrap();
+    let alone = open(format!("master_key = \"{NEW}\"")).await.unwrap();
+    assert_eq!(
+        alone.public().keys[0].common.key_id.as_deref(),
+        Some(&*kid(&token)),
+        "the same key"
+    );
+    assert!(
+        open(String::new()).await.is_err(),
+        "the old master key opens nothing any more"
+    );
+}
+
+#[tokio::test]
 async fn a_token_that_claims_another_algorithm_is_refused() {
     let hub = Hub::start().await;
     let ada = hub.person("ada@example.com").await;

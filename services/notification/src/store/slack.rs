@@ -2,7 +2,11 @@
 
 use contracts::{Timestamp, id::UserId};
 use database::Tx;
-use sea_orm::{IntoActiveModel, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{
+    IntoActiveModel, QueryOrder, QuerySelect,
+    entity::prelude::*,
+    sea_query::{Expr, OnConflict},
+};
 
 /// A row of `slack_hooks`.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -53,6 +57,33 @@ pub async fn keep(tx: &Tx, hook: Model) -> Result<(), DbErr> {
 /// The database's.
 pub async fn find(db: &impl ConnectionTrait, owner: &str) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(owner.to_owned()).one(db).await
+}
+
+/// Those whose owner comes after `owner`, in the order of owners.
+///
+/// # Errors
+/// The database's.
+pub async fn sealed_after(db: &impl ConnectionTrait, owner: &str, most: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Owner.gt(owner))
+        .order_by_asc(Column::Owner)
+        .limit(most)
+        .all(db)
+        .await
+}
+
+/// Keeps the address as it is sealed now, unless another was given since `before` was read.
+///
+/// # Errors
+/// The database's.
+pub async fn reseal(tx: &Tx, before: &Model, url: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Url, Expr::value(url))
+        .filter(Column::Owner.eq(before.owner.as_str()))
+        .filter(Column::Url.eq(before.url.as_str()))
+        .exec(tx)
+        .await
+        .map(drop)
 }
 
 /// Forgets the one of an owner; answers whether there was one.

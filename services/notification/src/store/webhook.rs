@@ -7,7 +7,7 @@ use contracts::{
 use database::Tx;
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, IntoActiveModel, QueryOrder, QuerySelect, Statement,
-    entity::prelude::*,
+    entity::prelude::*, sea_query::Expr,
 };
 
 use crate::domain::webhook::Filter;
@@ -108,6 +108,36 @@ pub async fn all(db: &impl ConnectionTrait, user: UserId) -> Result<Vec<Model>, 
         .order_by_asc(Column::Id)
         .all(db)
         .await
+}
+
+/// Those with an id after `id`, in the order of ids.
+///
+/// # Errors
+/// The database's.
+pub async fn sealed_after(db: &impl ConnectionTrait, id: &str, most: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Id.gt(id))
+        .order_by_asc(Column::Id)
+        .limit(most)
+        .all(db)
+        .await
+}
+
+/// Keeps the secrets as they are sealed now, unless they were changed since `before` was read. Nothing of it is a change that
+/// its owner would see.
+///
+/// # Errors
+/// The database's.
+pub async fn reseal(tx: &Tx, before: &Model, secret: Option<&str>, old: Option<&str>) -> Result<(), DbErr> {
+    let old = old.or(before.old_secret.as_deref());
+    Entity::update_many()
+        .col_expr(Column::Secret, Expr::value(secret.unwrap_or(&before.secret)))
+        .col_expr(Column::OldSecret, Expr::value(old))
+        .filter(Column::Id.eq(before.id))
+        .filter(Column::Secret.eq(before.secret.as_str()))
+        .exec(tx)
+        .await
+        .map(drop)
 }
 
 /// An endpoint of `user`.

@@ -9,6 +9,7 @@ mod email;
 mod erasure;
 mod inbox;
 mod mailbox;
+mod master_key;
 mod news;
 mod order;
 mod preferences;

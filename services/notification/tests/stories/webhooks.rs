@@ -82,7 +82,7 @@ async fn a_message_arrives_signed_as_standard_webhooks_has_it() {
 }
 
 /// Whether one of the signatures is by this secret.
-fn verifies(message: &crate::target::Received, secret: &str) -> bool {
+pub(crate) fn verifies(message: &crate::target::Received, secret: &str) -> bool {
     let timestamp = message.header("webhook-timestamp").parse().unwrap();
     let id = message.header("webhook-id");
     let secret = secrecy::SecretString::from(secret.to_owned());
