@@ -2,13 +2,13 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
-use crate::{Hub, stream::Stream, until};
+use crate::{Hub, PATIENCE, stream::Stream, until};
 
 /// Every demo person's password.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -158,7 +158,7 @@ impl Person {
     }
 
     /// As [`Person::send`]; `None` when no answer comes. Waits as long as a rate limit asks for: all stories at one hub
-    /// may come from one address.
+    /// may come from one address. Asks again when a router in front of the hub had nobody to pass the request on to.
     pub async fn try_send(
         &self,
         method: &str,
@@ -166,17 +166,23 @@ impl Person {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Option<Answer> {
+        let begun = Instant::now();
         loop {
             let mut request = self.request(method, path, headers);
             if let Some(body) = &body {
                 request = request.json(body);
             }
             let answer = Answer::of(request.send().await.ok()?).await?;
-            if answer.status != 429 {
-                return Some(answer);
-            }
-            let wait = answer.header("retry-after").and_then(|wait| wait.parse().ok());
-            tokio::time::sleep(Duration::from_secs(wait.expect("a limit says how long to wait"))).await;
+            let wait = match answer.status {
+                429 => {
+                    let wait = answer.header("retry-after").and_then(|wait| wait.parse().ok());
+                    Duration::from_secs(wait.expect("a limit says how long to wait"))
+                }
+                // What the hub itself refuses is a problem in JSON.
+                503 if answer.json.is_null() && begun.elapsed() < PATIENCE => Duration::from_millis(250),
+                _ => return Some(answer),
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 
