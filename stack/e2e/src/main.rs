@@ -18,6 +18,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::{ExitCode, Stdio},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -117,6 +118,7 @@ async fn run(arguments: Arguments, report: &mut Report) -> anyhow::Result<()> {
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         file: arguments.file.clone(),
+        told: Mutex::default(),
     };
     if !arguments.again {
         let begun = Instant::now();

@@ -46,12 +46,14 @@ impl Witness<'_> {
     /// When they cannot be counted. That they are not as they should be is in the counts.
     pub(crate) async fn count(&self, team: &Team, accepted: &Accepted) -> anyhow::Result<Counts> {
         let begun = Instant::now();
-        // Counted twice at least: an effect that comes a second time comes late.
+        // Counted twice at least: an effect that comes a second time comes late. And until all are there: a charge whose
+        // replica died with it is taken over when its lease ends, a minute later.
         let mut before = Counts::default();
         loop {
             let quiet = self.no_event_waits().await;
             let counts = self.look(team, accepted).await?;
-            if (quiet && counts.same(&before)) || begun.elapsed() > PATIENCE {
+            let last = quiet && counts.same(&before) && (counts.exact() || counts.too_many());
+            if last || begun.elapsed() > PATIENCE {
                 return Ok(Counts {
                     quiet_after: begun.elapsed(),
                     ..counts

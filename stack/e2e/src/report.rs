@@ -78,6 +78,11 @@ impl Counts {
         self.tallies() == other.tallies() && self.gaps == other.gaps
     }
 
+    /// Whether something happened twice: waiting does not make it better.
+    pub(crate) fn too_many(&self) -> bool {
+        self.tallies().iter().any(|tally| tally.extra > 0)
+    }
+
     /// Whether nothing was lost and nothing happened twice.
     pub(crate) fn exact(&self) -> bool {
         let exact = |tally: &Tally| tally.missing == 0 && tally.extra == 0;

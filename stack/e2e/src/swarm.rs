@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Stack {
     pub(crate) variables: Vec<(String, String)>,
     /// The stack file.
     pub(crate) file: String,
+    /// Failed tasks that were named already.
+    pub(crate) told: Mutex<BTreeSet<String>>,
 }
 
 /// What a task is doing, by Swarm.
@@ -123,10 +126,9 @@ impl Stack {
     /// When a service does not come up, with the reasons of its tasks.
     pub(crate) async fn settled(&self, stable: Duration) -> anyhow::Result<Duration> {
         let begun = Instant::now();
-        let mut told = BTreeSet::new();
         let mut since: Option<(BTreeSet<String>, Instant)> = None;
         loop {
-            let missing = match self.missing(&mut told).await {
+            let missing = match self.missing().await {
                 Ok((missing, running)) if missing.is_empty() => {
                     let same = since.take_if(|(tasks, _)| *tasks == running);
                     let (tasks, from) = same.unwrap_or_else(|| (running, Instant::now()));
@@ -152,7 +154,7 @@ impl Stack {
     }
 
     /// What does not run as it should, and the tasks that run.
-    async fn missing(&self, told: &mut BTreeSet<String>) -> anyhow::Result<(Vec<String>, BTreeSet<String>)> {
+    async fn missing(&self) -> anyhow::Result<(Vec<String>, BTreeSet<String>)> {
         let manager = self.manager().await?;
         let filter = format!("label=com.docker.stack.namespace={}", self.name);
         let ids = manager
@@ -176,7 +178,12 @@ impl Stack {
                 .iter()
                 .filter(|task| task.state == "failed" || task.state == "rejected")
             {
-                if told.insert(task.id.clone()) {
+                let new = self
+                    .told
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(task.id.clone());
+                if new {
                     say(format!("  {}", self.obituary(manager, task).await))?;
                 }
             }
@@ -239,7 +246,10 @@ impl Stack {
             .docker(&["service", "logs", "--raw", "--tail", "3", &task.id])
             .await;
         let log = log.unwrap_or_default();
-        let last = log.lines().map(|line| format!("\n      {line}")).collect::<String>();
+        let last: String = log
+            .lines()
+            .map(|line| format!("\n      {}", line.chars().take(200).collect::<String>()))
+            .collect();
         let node = manager
             .docker(&["node", "inspect", "--format", "{{.Description.Hostname}}", &task.node])
             .await;
