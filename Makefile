@@ -60,9 +60,10 @@ clean: ## remove what was built, and the images; keeps ./data
 integration: ## the acceptance suite on PostgreSQL and Kafka, in containers [TAG=ready images]
 	@scripts/integration
 
+# With the features that `make test` builds with: most of it is there.
 e2e: setup ## the stack on a real Swarm: acceptance suite and outages [TAG=latest] [HTTP_PORT=80] [ARGS=...]
-	@cargo build --release --locked -p e2e
-	@exec "$(RELEASE)/cloudtaskhub-e2e" $(ARGS)
+	@cargo build --locked --workspace --no-default-features --bin cloudtaskhub-e2e
+	@exec "$(CARGO_TARGET_DIR)/debug/cloudtaskhub-e2e" $(ARGS)
 
 # --- on Docker Swarm: docs/vps-setup.md, docs/operations.md. Variables reach the scripts as environment.
 export IMAGE_PREFIX TAG BINARIES BUILD_FLAGS STACK ENV DOMAIN ACME_EMAIL TLS OVERLAYS DEPLOY_FLAGS WAIT VOLUMES YES
