@@ -188,11 +188,11 @@ async fn acceptance(arguments: &Arguments, stack: &Stack, addresses: &[SocketAdd
         Some(binary) => Command::new(binary),
         None => {
             let mut cargo = Command::new("cargo");
+            // The features that `make test` builds with: most of it is there.
             cargo.args([
                 "test",
                 "--locked",
-                "--package",
-                "acceptance",
+                "--workspace",
                 "--no-default-features",
                 "--test",
                 "acceptance",
