@@ -22,7 +22,7 @@ pub use target::Target;
 use std::time::{Duration, Instant};
 
 /// How long a reaction may take before a story says that it did not happen.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Asks again until there is something, and answers it.
 ///

@@ -157,8 +157,9 @@ impl Person {
         answer.unwrap_or_else(|| panic!("{method} {path} was not answered"))
     }
 
-    /// As [`Person::send`]; `None` when no answer comes. Waits as long as a rate limit asks for: all stories at one hub
-    /// may come from one address. Asks again when a router in front of the hub had nobody to pass the request on to.
+    /// As [`Person::send`]; `None` when no answer comes. Waits as long as a rate limit asks for, since all stories at one
+    /// hub may come from one address, or a hub that is short of something. Asks again when a router in front of the hub
+    /// had nobody to pass the request on to.
     pub async fn try_send(
         &self,
         method: &str,
@@ -173,13 +174,13 @@ impl Person {
                 request = request.json(body);
             }
             let answer = Answer::of(request.send().await.ok()?).await?;
-            let wait = match answer.status {
-                429 => {
-                    let wait = answer.header("retry-after").and_then(|wait| wait.parse().ok());
-                    Duration::from_secs(wait.expect("a limit says how long to wait"))
-                }
-                // What the hub itself refuses is a problem in JSON.
-                503 if answer.json.is_null() && begun.elapsed() < PATIENCE => Duration::from_millis(250),
+            let asked = answer.header("retry-after").and_then(|wait| wait.parse().ok());
+            let wait = match (answer.status, asked) {
+                (429, asked) => Duration::from_secs(asked.expect("a limit says how long to wait")),
+                (503, _) if begun.elapsed() > PATIENCE => return Some(answer),
+                (503, Some(wait)) => Duration::from_secs(wait),
+                // Not the hub's: what it refuses is a problem in JSON.
+                (503, None) if answer.json.is_null() => Duration::from_millis(250),
                 _ => return Some(answer),
             };
             tokio::time::sleep(wait).await;

@@ -163,7 +163,8 @@ async fn phases(arguments: &Arguments, stack: &Stack, report: &mut Report) -> an
     let addresses = addresses.collect::<anyhow::Result<Vec<_>>>()?;
     let hub = Hub::new(&addresses, arguments.port)?;
     if arguments.wanted("acceptance") {
-        acceptance(arguments, stack, &addresses).await?;
+        let told = acceptance(arguments, stack, &addresses).await;
+        report.broken.extend(told.err().map(|error| format!("{error:#}")));
     }
     let hand = arguments.node_command.clone().map(Hand);
     let mut admin = Person::admin(&hub, stack).await?;
