@@ -13,7 +13,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(or $(XDG_CACHE_HOME),$(H
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo demo-outage bench test lint fmt clean integration e2e \
-  build build-one push scan digests swarm-init secrets up status logs stop start destroy backup restore
+  build build-one push scan digests swarm-init secrets up status logs stop start destroy backup restore test-stack
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,3 +112,8 @@ backup: ## back up all databases [TO=./backups]
 
 restore: ## put a backup back, after a question [FROM=./backups/…]
 	@scripts/backup restore "$(FROM)"
+
+test-stack: ## what is in the images, and who may not talk to whom in the running stack
+	@stack/tests/definitions
+	@stack/tests/images
+	@stack/tests/networks

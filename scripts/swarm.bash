@@ -24,15 +24,22 @@ members() { # names of the stack's services
   docker service ls --filter "label=com.docker.stack.namespace=$stack" --format '{{.Name}}' | sort
 }
 
-# standing SERVICE: one word about it: ready, updating, starting, failed; and then the reason
+# When what is waited for was asked for: a rollback of an earlier time is no failure of it.
+since=''
+now() { date -u +%Y-%m-%dT%H:%M:%S.%NZ; }
+
+# standing SERVICE: one word about it (ready, updating, starting, failed), then how many tasks run, and why not all
 standing() {
-  local service=$1 wanted update condition states running complete failure
-  IFS='|' read -r wanted update condition < <(docker service inspect --format \
-    '{{if .Spec.Mode.Replicated}}{{.Spec.Mode.Replicated.Replicas}}{{end}}|{{if .UpdateStatus}}{{.UpdateStatus.State}} {{.UpdateStatus.Message}}{{end}}|{{if .Spec.TaskTemplate.RestartPolicy}}{{.Spec.TaskTemplate.RestartPolicy.Condition}}{{end}}' "$service")
+  local service=$1 wanted update begun condition states running complete failure
+  IFS='|' read -r wanted update begun condition < <(docker service inspect --format \
+    '{{if .Spec.Mode.Replicated}}{{.Spec.Mode.Replicated.Replicas}}{{end}}|{{if .UpdateStatus}}{{.UpdateStatus.State}} {{.UpdateStatus.Message}}|{{json .UpdateStatus.StartedAt}}{{else}}|{{end}}|{{if .Spec.TaskTemplate.RestartPolicy}}{{.Spec.TaskTemplate.RestartPolicy.Condition}}{{end}}' "$service")
+  begun=${begun//\"/}
   case $update in
-    paused* | rollback_paused* | rollback_completed* | rollback_started*)
-      echo "failed ${update}"
-      return
+    paused* | rollback_*)
+      if [[ ! $begun < $since ]]; then
+        echo "failed $update"
+        return
+      fi
       ;;
   esac
   # newest first within each slot
@@ -57,6 +64,7 @@ standing() {
 change() { # SERVICE FLAGS...: docker service update, and until Swarm has begun with it
   local service=$1 before i
   shift
+  since=$(now)
   before=$(docker service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.StartedAt}}{{end}}' "$service")
   docker service update --quiet --detach "$@" "$service" >/dev/null
   for ((i = 0; i < 50; i++)); do

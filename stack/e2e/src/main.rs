@@ -55,7 +55,7 @@ struct Arguments {
     /// The address by which services reach the acceptance suite's webhook endpoint.
     #[arg(long, env = "E2E_TARGET_HOST")]
     target_host: Option<String>,
-    /// Only these: acceptance, and outages by name (replicas, billing, kafka, postgres, traefik; of machines: drain, power,
+    /// Only these: acceptance, networks, and outages by name (replicas, billing, kafka, postgres, traefik; of machines: drain, power,
     /// network, leader).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -166,6 +166,11 @@ async fn phases(arguments: &Arguments, stack: &Stack, report: &mut Report) -> an
         let told = acceptance(arguments, stack, &addresses).await;
         report.broken.extend(told.err().map(|error| format!("{error:#}")));
     }
+    if arguments.wanted("networks") {
+        let tried = networks(stack).await;
+        report.passed += usize::from(tried.is_ok());
+        report.broken.extend(tried.err().map(|error| format!("{error:#}")));
+    }
     let hand = arguments.node_command.clone().map(Hand);
     let mut admin = Person::admin(&hub, stack).await?;
     let mut scene = Scene {
@@ -180,6 +185,14 @@ async fn phases(arguments: &Arguments, stack: &Stack, report: &mut Report) -> an
             scene.run(name, report).await?;
         }
     }
+    Ok(())
+}
+
+/// Tries from inside what may and what may not connect.
+async fn networks(stack: &Stack) -> anyhow::Result<()> {
+    let mut test = stack.manager().await?.command("stack/tests/networks");
+    let status = test.env("STACK", &stack.name).status().await?;
+    ensure!(status.success(), "stack/tests/networks failed");
     Ok(())
 }
 
