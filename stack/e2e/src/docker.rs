@@ -100,3 +100,19 @@ pub(crate) async fn finish(command: &mut Command, patience: Duration) -> anyhow:
     ensure!(output.status.success(), "{}: {}", output.status, complaint.trim());
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_a_name_an_engine_and_an_address() {
+        let node = Node::parse("node1=ssh://admin@10.0.0.1@192.0.2.7").unwrap();
+        assert_eq!(
+            (node.name.as_str(), node.host.as_str(), node.address.as_str()),
+            ("node1", "ssh://admin@10.0.0.1", "192.0.2.7")
+        );
+        assert!(Node::parse("node1").is_err());
+        assert!(Node::parse("node1=unix:///run/docker.sock").is_err());
+    }
+}

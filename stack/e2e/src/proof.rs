@@ -143,23 +143,28 @@ impl Witness<'_> {
             .hub
             .all("/v1/events?type=invoice.issued.v1", &self.admin.token)
             .await?;
-        let mut series: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for event in &events {
-            let number = text(&event["data"], "number")?;
-            let (prefix, last) = number
-                .rsplit_once('-')
-                .with_context(|| format!("{number} has no series"))?;
-            series.entry(prefix.to_owned()).or_default().push(last.parse()?);
-        }
-        let wrong = series.values_mut().map(|numbers| {
-            numbers.sort_unstable();
-            (1..)
-                .zip(numbers.iter())
-                .filter(|(wanted, number)| wanted != *number)
-                .count()
-        });
-        Ok(wrong.sum())
+        let numbers = events.iter().map(|event| text(&event["data"], "number"));
+        gaps(&numbers.collect::<anyhow::Result<Vec<_>>>()?)
     }
+}
+
+/// How many of the numbers are not where they belong in their series: 1, 2, 3, …
+fn gaps(numbers: &[String]) -> anyhow::Result<usize> {
+    let mut series: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for number in numbers {
+        let (prefix, last) = number
+            .rsplit_once('-')
+            .with_context(|| format!("{number} has no series"))?;
+        series.entry(prefix).or_default().push(last.parse()?);
+    }
+    let wrong = series.values_mut().map(|numbers| {
+        numbers.sort_unstable();
+        (1..)
+            .zip(numbers.iter())
+            .filter(|(wanted, number)| wanted != *number)
+            .count()
+    });
+    Ok(wrong.sum())
 }
 
 /// Compares what there is with what was accepted.
@@ -184,5 +189,71 @@ fn number(wanted: usize, found: u64) -> Tally {
         once: found.min(wanted),
         missing: wanted.saturating_sub(found),
         extra: found.saturating_sub(wanted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_twice_or_unasked_is_told_apart() {
+        let wanted = BTreeSet::from(["a", "b", "c"]);
+        let exact = tally(&wanted, ["c", "a", "b"].into_iter());
+        assert_eq!((exact.once, exact.missing, exact.extra), (3, 0, 0));
+        let lost = tally(&wanted, ["a", "c"].into_iter());
+        assert_eq!((lost.once, lost.missing, lost.extra), (2, 1, 0));
+        let twice = tally(&wanted, ["a", "b", "c", "b"].into_iter());
+        assert_eq!((twice.once, twice.missing, twice.extra), (3, 0, 1));
+        let stranger = tally(&wanted, ["a", "b", "x"].into_iter());
+        assert_eq!((stranger.once, stranger.missing, stranger.extra), (2, 1, 1));
+        assert_eq!(number(3, 4).to_string(), "3 +1");
+        assert_eq!(number(3, 1).to_string(), "1 -2");
+    }
+
+    #[test]
+    fn a_number_that_is_missing_or_given_twice_is_a_gap() {
+        let gaps =
+            |numbers: &[&str]| gaps(&numbers.iter().map(|number| (*number).to_owned()).collect::<Vec<_>>()).unwrap();
+        assert_eq!(gaps(&["CTH-2026-000002", "CTH-2026-000001", "CTH-2027-000001"]), 0);
+        assert_eq!(gaps(&["CTH-2026-000001", "CTH-2026-000003"]), 1);
+        assert_eq!(gaps(&["CTH-2026-000001", "CTH-2026-000001"]), 1);
+    }
+
+    #[test]
+    fn an_effect_that_is_lost_or_comes_twice_is_not_exact() {
+        let all = Tally {
+            once: 1,
+            ..Tally::default()
+        };
+        let whole = Counts {
+            tasks: 1,
+            listed: all,
+            notified: all,
+            metered: all,
+            figured: all,
+            orders: 1,
+            completed: all,
+            invoiced: all,
+            charged: all,
+            ..Counts::default()
+        };
+        assert!(whole.exact() && !whole.too_many());
+        let mut lost = whole.clone();
+        lost.notified.missing = 1;
+        assert!(!lost.exact() && !lost.too_many());
+        let mut twice = whole.clone();
+        twice.charged.extra = 1;
+        assert!(!twice.exact() && twice.too_many());
+        let gap = Counts {
+            gaps: 1,
+            ..whole.clone()
+        };
+        assert!(!gap.exact());
+        let idle = Counts { orders: 0, ..whole };
+        assert!(
+            !idle.exact(),
+            "an outage in which nobody ordered proves nothing about orders"
+        );
     }
 }
