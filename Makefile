@@ -12,7 +12,7 @@ RELEASE := $(CARGO_TARGET_DIR)/release
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloudtaskhub/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo demo-outage bench test lint fmt clean \
+.PHONY: help setup run demo demo-outage bench test lint fmt clean integration e2e \
   build build-one push scan digests swarm-init secrets up status logs stop start destroy backup restore test-stack
 
 help: ## list the commands
@@ -55,6 +55,15 @@ fmt: setup ## format the Rust and TOML files
 clean: ## remove what was built, and the images; keeps ./data
 	@cargo clean
 	@if command -v docker >/dev/null; then scripts/images clean; fi
+
+# --- the whole of it, on a Docker engine: CONTRIBUTING.md
+integration: ## the acceptance suite on PostgreSQL and Kafka, in containers [TAG=ready images]
+	@scripts/integration
+
+# With the features that `make test` builds with: most of it is there.
+e2e: setup ## the stack on a real Swarm: acceptance suite and outages [TAG=latest] [HTTP_PORT=80] [ARGS=...]
+	@cargo build --locked --workspace --no-default-features --bin cloudtaskhub-e2e
+	@exec "$(CARGO_TARGET_DIR)/debug/cloudtaskhub-e2e" $(ARGS)
 
 # --- on Docker Swarm: docs/vps-setup.md, docs/operations.md. Variables reach the scripts as environment.
 export IMAGE_PREFIX TAG BINARIES BUILD_FLAGS STACK ENV DOMAIN ACME_EMAIL TLS OVERLAYS DEPLOY_FLAGS WAIT VOLUMES YES

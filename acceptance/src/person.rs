@@ -1,11 +1,14 @@
 //! Somebody who uses the hub.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
-use crate::{Hub, stream::Stream, until};
+use crate::{Hub, PATIENCE, stream::Stream, until};
 
 /// Every demo person's password.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -154,7 +157,9 @@ impl Person {
         answer.unwrap_or_else(|| panic!("{method} {path} was not answered"))
     }
 
-    /// As [`Person::send`]; `None` when no answer comes.
+    /// As [`Person::send`]; `None` when no answer comes. Waits as long as a rate limit asks for, since all stories at one
+    /// hub may come from one address, or a hub that is short of something. Asks again when a router in front of the hub
+    /// had nobody to pass the request on to.
     pub async fn try_send(
         &self,
         method: &str,
@@ -162,11 +167,24 @@ impl Person {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Option<Answer> {
-        let mut request = self.request(method, path, headers);
-        if let Some(body) = body {
-            request = request.json(&body);
+        let begun = Instant::now();
+        loop {
+            let mut request = self.request(method, path, headers);
+            if let Some(body) = &body {
+                request = request.json(body);
+            }
+            let answer = Answer::of(request.send().await.ok()?).await?;
+            let asked = answer.header("retry-after").and_then(|wait| wait.parse().ok());
+            let wait = match (answer.status, asked) {
+                (429, asked) => Duration::from_secs(asked.expect("a limit says how long to wait")),
+                (503, _) if begun.elapsed() > PATIENCE => return Some(answer),
+                (503, Some(wait)) => Duration::from_secs(wait),
+                // Not the hub's: what it refuses is a problem in JSON.
+                (503, None) if answer.json.is_null() => Duration::from_millis(250),
+                _ => return Some(answer),
+            };
+            tokio::time::sleep(wait).await;
         }
-        Answer::of(request.send().await.ok()?).await
     }
 
     fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> RequestBuilder {
@@ -286,7 +304,7 @@ impl Person {
             .client
             .get(url)
             .bearer_auth(&self.token)
-            .timeout(std::time::Duration::from_secs(600));
+            .timeout(Duration::from_secs(600));
         if let Some(id) = last_event_id {
             request = request.header("Last-Event-ID", id);
         }

@@ -1,7 +1,8 @@
-//! An endpoint that receives webhooks, on this machine.
+//! An endpoint that receives webhooks, on this machine. `TARGET_HOST` is where a hub elsewhere finds it.
 
 use std::{
     collections::VecDeque,
+    net::Ipv4Addr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -85,8 +86,13 @@ impl Target {
             answers: Mutex::new(answers.collect()),
             messages: Mutex::default(),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/hooks", listener.local_addr().expect("an address"));
+        let (bound, host) = match std::env::var("TARGET_HOST") {
+            Ok(host) => (Ipv4Addr::UNSPECIFIED, host),
+            Err(_) => (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST.to_string()),
+        };
+        let listener = TcpListener::bind((bound, 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let url = format!("http://{host}:{port}/hooks");
         let acceptor = TcpAcceptor::from_tokio(listener).expect("a listener");
         let ours = Arc::clone(&shared);
         let endpoint = make(move |request| take(request, Arc::clone(&ours)));

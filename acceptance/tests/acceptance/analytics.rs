@@ -79,6 +79,10 @@ async fn the_tenth_finished_task_is_told_to_every_member_once() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(feature = "own-hub"),
+    ignore = "carries out an operator's command on its own hub"
+)]
 async fn an_admin_follows_a_request_through_the_services() {
     let folder = tempfile::tempdir().expect("a folder");
     let hub = Start::default().in_folder(folder.path()).ready().await;
@@ -133,6 +137,10 @@ async fn an_admin_follows_a_request_through_the_services() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(feature = "own-hub"),
+    ignore = "carries out an operator's command on its own hub"
+)]
 async fn the_figures_can_be_made_again_and_say_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     let hub = Start::default().in_folder(folder.path()).ready().await;

@@ -8,16 +8,19 @@ use serde_json::{Value, json};
 const ROUNDS: u32 = 4;
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "kills its own hub")]
 async fn killed_after_the_commit_and_before_publishing() {
     survive("outbox.committed").await;
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "kills its own hub")]
 async fn killed_after_publishing_and_before_marking_as_sent() {
     survive("relay.published").await;
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "kills its own hub")]
 async fn killed_after_the_effect_and_before_the_offset() {
     survive("consumer.committed").await;
 }

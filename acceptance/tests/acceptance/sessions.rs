@@ -33,6 +33,7 @@ async fn a_revoked_session_is_out_at_once_and_its_stream_ends() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "sets a grace of its own")]
 async fn a_stolen_refresh_token_ends_the_whole_family() {
     // No grace: the story need not wait until it is over.
     let hub = Start::default()

@@ -8,6 +8,7 @@ use acceptance::{
 use serde_json::json;
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "starts and stops its own hub")]
 async fn everything_is_there_after_stopping_and_starting_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let hub = Start::default().in_folder(folder.path()).ready().await;
@@ -26,6 +27,7 @@ async fn everything_is_there_after_stopping_and_starting_again() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "starts and stops its own hub")]
 async fn an_occupied_port_is_one_clear_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -38,6 +40,7 @@ async fn an_occupied_port_is_one_clear_line() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "starts and stops its own hub")]
 async fn a_folder_that_cannot_be_written_is_one_clear_line() {
     let folder = tempfile::tempdir().expect("a folder");
     // A file where a folder has to be: refused to root as well.
@@ -54,6 +57,7 @@ async fn a_folder_that_cannot_be_written_is_one_clear_line() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "starts and stops its own hub")]
 async fn a_corrupt_database_is_one_clear_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let hub = Start::default().in_folder(folder.path()).ready().await;
@@ -75,6 +79,7 @@ async fn a_corrupt_database_is_one_clear_line() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "starts and stops its own hub")]
 async fn a_stopping_hub_ends_its_streams_and_exits_cleanly() {
     let hub = Hub::own().await;
     let ada = Person::join(&hub, "ada").await;
@@ -88,6 +93,7 @@ async fn a_stopping_hub_ends_its_streams_and_exits_cleanly() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "starts and stops its own hub")]
 async fn the_internal_port_tells_how_it_is() {
     let hub = Hub::own().await;
     assert_eq!(hub.internal("/livez").await.expect("an answer").status, 200);

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Begins an HTTP client for the hub whose gateway is at `base`.
 ///
 /// Names under `.localhost` are the loopback address (RFC 6761, 6.3), which not every resolver knows: the client does.
-pub fn client(base: &Url) -> ClientBuilder {
+pub(crate) fn client(base: &Url) -> ClientBuilder {
     let client = Client::builder().timeout(PATIENCE).no_proxy();
     let local = base.host_str().is_some_and(|host| host.ends_with(".localhost"));
     let (true, Some(port)) = (local, base.port_or_known_default()) else {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use clap::{Args, Command, FromArgMatches, Subcommand};
-pub use client::client;
+use client::client;
 
 /// Where the hub is.
 #[derive(Debug, Clone, Args)]

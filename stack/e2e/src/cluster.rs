@@ -1,0 +1,202 @@
+//! Outages of whole machines, on a Swarm of three or more.
+//!
+//! PostgreSQL and Kafka stay on the first node, where their volumes are; the others come and go. Each outage takes the node
+//! that has tasks: one that came back has none until another goes. How a machine loses its power or its cable is not for
+//! this program to know: a command of the environment does it, called with `kill`, `start`, `unplug` or `plug` and the
+//! node's name.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use tokio::process::Command;
+
+use crate::{
+    docker::{Node, finish},
+    load::Meter,
+    outages::Scene,
+    proof::SERVICES,
+    report::Window,
+    swarm::pause,
+};
+
+/// Outages of machines, in an order in which each finds its victim at work.
+pub(crate) const CLUSTER: [&str; 4] = ["drain", "power", "network", "leader"];
+
+/// How long a node may take to be seen as gone, or back.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a cable stays out.
+const CUT: Duration = Duration::from_secs(30);
+
+/// What cuts power and cables.
+#[derive(Debug, Clone)]
+pub(crate) struct Hand(pub(crate) PathBuf);
+
+impl Hand {
+    async fn does(&self, what: &str, node: &Node) -> anyhow::Result<()> {
+        let mut command = Command::new(&self.0);
+        finish(command.arg(what).arg(&node.name).kill_on_drop(true), PATIENCE)
+            .await
+            .with_context(|| format!("{} {what} {}", self.0.display(), node.name))?;
+        Ok(())
+    }
+}
+
+impl Scene<'_> {
+    /// Runs an outage of a machine.
+    pub(crate) async fn machine(&self, name: &str, meter: &Meter) -> anyhow::Result<Vec<Window>> {
+        let hand = self.hand.context("what cuts power and cables? --node-command")?;
+        match name {
+            "drain" => self.drained(meter).await,
+            "power" => self.without_power(hand, meter).await,
+            "network" => self.cut_off(hand, meter).await,
+            "leader" => self.without_leader(hand, meter).await,
+            _ => anyhow::bail!("there is no outage {name}"),
+        }
+    }
+
+    /// The node, not the first, that has most of the replicas.
+    async fn victim(&self) -> anyhow::Result<&Node> {
+        let mut found: Option<(&Node, usize)> = None;
+        for node in &self.stack.nodes[1..] {
+            let mut replicas = 0;
+            for service in SERVICES {
+                replicas += node.containers(&self.stack.service(service)).await?.len();
+            }
+            if replicas > found.map_or(0, |(_, most)| most) {
+                found = Some((node, replicas));
+            }
+        }
+        let (node, _) = found.context("no node but the first has a replica")?;
+        Ok(node)
+    }
+
+    /// Waits until the Swarm sees a node in this state: `ready`, `down`.
+    async fn seen(&self, node: &Node, state: &str) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        loop {
+            let arguments = ["node", "inspect", "--format", "{{.Status.State}}", &node.name];
+            if self.stack.docker(&arguments).await.is_ok_and(|said| said == state) {
+                return Ok(());
+            }
+            ensure!(
+                begun.elapsed() < PATIENCE,
+                "{} is not {state} after {PATIENCE:?}",
+                node.name
+            );
+            pause().await;
+        }
+    }
+
+    async fn available(&self, node: &Node, availability: &str) -> anyhow::Result<()> {
+        let arguments = ["node", "update", "--availability", availability, &node.name];
+        self.stack.docker(&arguments).await?;
+        Ok(())
+    }
+
+    async fn drained(&self, meter: &Meter) -> anyhow::Result<Vec<Window>> {
+        let node = self.victim().await?;
+        let outage = async || {
+            self.available(node, "drain").await?;
+            let begun = Instant::now();
+            loop {
+                let filter = format!("label=com.docker.stack.namespace={}", self.stack.name);
+                if node
+                    .lines(&["container", "ls", "--quiet", "--filter", &filter])
+                    .await?
+                    .is_empty()
+                {
+                    return Ok(());
+                }
+                ensure!(
+                    begun.elapsed() < PATIENCE,
+                    "{} still has tasks after {PATIENCE:?}",
+                    node.name
+                );
+                pause().await;
+            }
+        };
+        let window = self.watch("a worker drained", meter, outage).await?;
+        self.available(node, "active").await?;
+        Ok(vec![window])
+    }
+
+    async fn without_power(&self, hand: &Hand, meter: &Meter) -> anyhow::Result<Vec<Window>> {
+        let node = self.victim().await?;
+        let outage = async || {
+            hand.does("kill", node).await?;
+            self.seen(node, "down").await
+        };
+        let lost = self.watch("a worker lost with its power", meter, outage).await?;
+        let back = async || {
+            hand.does("start", node).await?;
+            self.seen(node, "ready").await
+        };
+        Ok(vec![lost, self.watch("that worker back", meter, back).await?])
+    }
+
+    /// The other side works on without being seen: for a while there are twins.
+    async fn cut_off(&self, hand: &Hand, meter: &Meter) -> anyhow::Result<Vec<Window>> {
+        let node = self.victim().await?;
+        let outage = async || {
+            hand.does("unplug", node).await?;
+            self.seen(node, "down").await
+        };
+        let cut = self.watch("a worker's network cut", meter, outage).await?;
+        tokio::time::sleep(CUT.saturating_sub(cut.healed)).await;
+        let back = async || {
+            hand.does("plug", node).await?;
+            self.seen(node, "ready").await
+        };
+        Ok(vec![cut, self.watch("that network mended", meter, back).await?])
+    }
+
+    /// All become managers, another than the first leads, and loses its power.
+    async fn without_leader(&self, hand: &Hand, meter: &Meter) -> anyhow::Result<Vec<Window>> {
+        let nodes = &self.stack.nodes;
+        ensure!(
+            nodes.len() >= 3,
+            "without one manager of {} there is no majority",
+            nodes.len()
+        );
+        for node in &nodes[1..] {
+            self.stack.docker(&["node", "promote", &node.name]).await?;
+        }
+        // Whoever is demoted hands over. Volumes are on the first node; so is Traefik, which wants a manager.
+        let leader = self.leader_elsewhere().await?;
+        self.stack.settled(Duration::from_secs(1)).await?;
+        let outage = async || {
+            hand.does("kill", leader).await?;
+            self.seen(leader, "down").await
+        };
+        let lost = self.watch("the leading manager lost", meter, outage).await?;
+        let back = async || {
+            hand.does("start", leader).await?;
+            self.seen(leader, "ready").await
+        };
+        Ok(vec![lost, self.watch("that manager back", meter, back).await?])
+    }
+
+    async fn leader_elsewhere(&self) -> anyhow::Result<&Node> {
+        let (first, others) = self.stack.nodes.split_first().context("there are nodes")?;
+        let begun = Instant::now();
+        loop {
+            for node in others {
+                let arguments = ["node", "inspect", "--format", "{{.ManagerStatus.Leader}}", &node.name];
+                if self.stack.docker(&arguments).await.is_ok_and(|said| said == "true") {
+                    return Ok(node);
+                }
+            }
+            ensure!(begun.elapsed() < PATIENCE, "no other node leads after {PATIENCE:?}");
+            let helper = others.first().context("there are other nodes")?;
+            // Not while the new managers are still catching up.
+            if helper.docker(&["node", "demote", &first.name]).await.is_ok() {
+                pause().await;
+                helper.docker(&["node", "promote", &first.name]).await?;
+            }
+            pause().await;
+        }
+    }
+}
