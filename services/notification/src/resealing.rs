@@ -65,7 +65,7 @@ impl Worker for Resealing {
                 let place = webhook::Model::place(one.id);
                 let secret = self.renewed(&place, &one.secret);
                 let old = one.old_secret.as_ref().and_then(|old| self.renewed(&place, old));
-                (secret.is_some() || old.is_some()).then(|| (one, secret, old))
+                (secret.is_some() || old.is_some()).then_some((one, secret, old))
             })
             .collect();
         let changed_hooks: Vec<_> = hooks
