@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::{
@@ -66,13 +67,10 @@ impl Witness<'_> {
 
     /// Whether every service has taken all events in. A service without a replica has not.
     async fn no_event_waits(&self) -> bool {
-        for service in SERVICES {
-            let said = self.stack.operate(service, &["events", "lag"]).await;
-            if !said.is_ok_and(|said| said.lines().last() == Some("total 0")) {
-                return false;
-            }
-        }
-        true
+        let asked = SERVICES.map(|service| self.stack.operate(service, &["events", "lag"]));
+        let said = join_all(asked).await;
+        said.iter()
+            .all(|said| matches!(said, Ok(said) if said.lines().last() == Some("total 0")))
     }
 
     async fn look(&self, team: &Team, accepted: &Accepted) -> anyhow::Result<Counts> {
