@@ -143,9 +143,10 @@ pub(crate) fn settings(auth: &str) -> String {
         "argon2_passes = 1",
         "argon2_running = 4",
     ];
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
     let usual = usual
         .into_iter()
-        .filter(|line| !auth.contains(line.split(' ').next().unwrap_or_default()));
+        .filter(|line| auth.lines().all(|given| name(given) != name(line)));
     let usual: Vec<&str> = usual.collect();
     format!(
         "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[auth]\n{}\n{auth}\n",
