@@ -75,15 +75,20 @@ impl Scene<'_> {
 
     /// Waits until the Swarm sees a node in this state: `ready`, `down`.
     async fn seen(&self, node: &Node, state: &str) -> anyhow::Result<()> {
+        self.told(node, "{{.Status.State}}", state).await
+    }
+
+    /// Waits until the Swarm says this of a node.
+    async fn told(&self, node: &Node, what: &str, wanted: &str) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
-            let arguments = ["node", "inspect", "--format", "{{.Status.State}}", &node.name];
-            if self.stack.docker(&arguments).await.is_ok_and(|said| said == state) {
+            let arguments = ["node", "inspect", "--format", what, &node.name];
+            if self.stack.docker(&arguments).await.is_ok_and(|said| said == wanted) {
                 return Ok(());
             }
             ensure!(
                 begun.elapsed() < PATIENCE,
-                "{} is not {state} after {PATIENCE:?}",
+                "{} is not {wanted} after {PATIENCE:?}",
                 node.name
             );
             pause().await;
@@ -163,6 +168,7 @@ impl Scene<'_> {
         );
         for node in &nodes[1..] {
             self.stack.docker(&["node", "promote", &node.name]).await?;
+            self.told(node, "{{.ManagerStatus.Reachability}}", "reachable").await?;
         }
         // Whoever is demoted hands over. Volumes are on the first node; so is Traefik, which wants a manager.
         let leader = self.leader_elsewhere().await?;
