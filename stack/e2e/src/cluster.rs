@@ -78,14 +78,11 @@ impl Scene<'_> {
         self.told(node, "{{.Status.State}}", state).await
     }
 
-    /// Waits until the Swarm says this of a node.
+    /// Waits until a manager says this of a node.
     async fn told(&self, node: &Node, what: &str, wanted: &str) -> anyhow::Result<()> {
         let begun = Instant::now();
-        loop {
-            let arguments = ["node", "inspect", "--format", what, &node.name];
-            if self.stack.docker(&arguments).await.is_ok_and(|said| said == wanted) {
-                return Ok(());
-            }
+        let arguments = ["node", "inspect", "--format", what, &node.name];
+        while !self.stack.docker(&arguments).await.is_ok_and(|said| said == wanted) {
             ensure!(
                 begun.elapsed() < PATIENCE,
                 "{} is not {wanted} after {PATIENCE:?}",
@@ -93,6 +90,7 @@ impl Scene<'_> {
             );
             pause().await;
         }
+        Ok(())
     }
 
     async fn available(&self, node: &Node, availability: &str) -> anyhow::Result<()> {
@@ -185,24 +183,22 @@ impl Scene<'_> {
         Ok(vec![lost, self.watch("that manager back", meter, back).await?])
     }
 
+    /// Has another node than the first lead, all of them being managers.
     async fn leader_elsewhere(&self) -> anyhow::Result<&Node> {
         let (first, others) = self.stack.nodes.split_first().context("there are nodes")?;
-        let begun = Instant::now();
-        loop {
-            for node in others {
-                let arguments = ["node", "inspect", "--format", "{{.ManagerStatus.Leader}}", &node.name];
-                if self.stack.docker(&arguments).await.is_ok_and(|said| said == "true") {
-                    return Ok(node);
-                }
+        let helper = others.first().context("there are other nodes")?;
+        helper.docker(&["node", "demote", &first.name]).await?;
+        // Only who has become a worker can be promoted again.
+        self.told(first, "{{.Spec.Role}} {{.ManagerStatus}}", "worker <nil>")
+            .await?;
+        helper.docker(&["node", "promote", &first.name]).await?;
+        self.told(first, "{{.ManagerStatus.Reachability}}", "reachable").await?;
+        for node in others {
+            let arguments = ["node", "inspect", "--format", "{{.ManagerStatus.Leader}}", &node.name];
+            if helper.docker(&arguments).await? == "true" {
+                return Ok(node);
             }
-            ensure!(begun.elapsed() < PATIENCE, "no other node leads after {PATIENCE:?}");
-            let helper = others.first().context("there are other nodes")?;
-            // Not while the new managers are still catching up.
-            if helper.docker(&["node", "demote", &first.name]).await.is_ok() {
-                pause().await;
-                helper.docker(&["node", "promote", &first.name]).await?;
-            }
-            pause().await;
         }
+        anyhow::bail!("no other node leads although {} was demoted", first.name)
     }
 }
