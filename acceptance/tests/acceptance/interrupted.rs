@@ -15,6 +15,7 @@ fn doomed(folder: &Path, point: &str) -> Start {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "kills its own hub")]
 async fn an_import_that_is_killed_again_and_again_makes_a_task_of_each_row_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let hub = Start::default().in_folder(folder.path()).ready().await;
@@ -86,12 +87,14 @@ async fn an_import_that_is_killed_again_and_again_makes_a_task_of_each_row_once(
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "kills its own hub")]
 async fn a_message_that_was_sent_when_the_process_died_is_unknown_and_goes_again_under_its_id() {
     let messages = survive("delivery.sent", 2).await;
     assert_eq!(messages[0], messages[1], "the receiver can tell that it is the same");
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "own-hub"), ignore = "kills its own hub")]
 async fn a_message_that_was_about_to_be_sent_when_the_process_died_is_unknown_and_sent() {
     survive("delivery.claimed", 1).await;
 }
