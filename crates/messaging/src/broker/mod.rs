@@ -269,6 +269,8 @@ impl Broker {
             .set("queued.min.messages", "2000")
             // In one process there is a queue for each service, and the next fetch takes no longer than a batch.
             .set("queued.max.messages.kbytes", if self.is_embedded() { "512" } else { "2048" })
+            // A full queue is looked at again soon, not after a second.
+            .set("fetch.queue.backoff.ms", "10")
             .set("fetch.message.max.bytes", "1048576")
             .set("fetch.max.bytes", "2097152")
             .set("receive.message.max.bytes", "4194304")
