@@ -64,6 +64,7 @@ mod tests {
         assert_eq!(places(1, 3), "($1, $2, $3)");
         assert_eq!(places(3, 2), "($1, $2), ($3, $4), ($5, $6)");
     }
+
     #[test]
     fn rows_go_in_few_sizes_of_portions() {
         let mut left = 300;

@@ -70,7 +70,10 @@ impl Tx {
         }
         for (insert, rows) in tables {
             if let Err(error) = insert_rows(&self.inner, insert, rows).await {
-                self.rollback().await?;
+                // Why it was not committed is what the caller has to know.
+                if let Err(rollback) = self.rollback().await {
+                    tracing::warn!(error = %rollback, "rolling back");
+                }
                 return Err(error);
             }
         }
