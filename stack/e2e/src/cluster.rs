@@ -128,16 +128,28 @@ impl Scene<'_> {
 
     async fn without_power(&self, hand: &Hand, meter: &Meter) -> anyhow::Result<Vec<Window>> {
         let node = self.victim().await?;
+        let names = ["a worker lost with its power", "that worker back"];
+        self.lose_and_return(hand, node, names, meter).await
+    }
+
+    /// Power is cut and comes back; `names` are those of the two windows.
+    async fn lose_and_return(
+        &self,
+        hand: &Hand,
+        node: &Node,
+        names: [&str; 2],
+        meter: &Meter,
+    ) -> anyhow::Result<Vec<Window>> {
         let outage = async || {
             hand.does("kill", node).await?;
             self.seen(node, "down").await
         };
-        let lost = self.watch("a worker lost with its power", meter, outage).await?;
+        let lost = self.watch(names[0], meter, outage).await?;
         let back = async || {
             hand.does("start", node).await?;
             self.seen(node, "ready").await
         };
-        Ok(vec![lost, self.watch("that worker back", meter, back).await?])
+        Ok(vec![lost, self.watch(names[1], meter, back).await?])
     }
 
     /// The other side works on without being seen: for a while there are twins.
@@ -171,16 +183,8 @@ impl Scene<'_> {
         // Whoever is demoted hands over. Volumes are on the first node; so is Traefik, which wants a manager.
         let leader = self.leader_elsewhere().await?;
         self.stack.settled(Duration::from_secs(1)).await?;
-        let outage = async || {
-            hand.does("kill", leader).await?;
-            self.seen(leader, "down").await
-        };
-        let lost = self.watch("the leading manager lost", meter, outage).await?;
-        let back = async || {
-            hand.does("start", leader).await?;
-            self.seen(leader, "ready").await
-        };
-        Ok(vec![lost, self.watch("that manager back", meter, back).await?])
+        let names = ["the leading manager lost", "that manager back"];
+        self.lose_and_return(hand, leader, names, meter).await
     }
 
     /// Has another node than the first lead, all of them being managers.
