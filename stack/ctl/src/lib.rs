@@ -1,0 +1,1 @@
+//! The release tool of `CloudTaskHub`: one release at a time, watched to its end, recorded, and undone when it fails.
