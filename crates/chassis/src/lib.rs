@@ -20,7 +20,7 @@ pub mod telemetry;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub use assembled::{Assembled, Configured, migrations};
-pub use cli::{Desk, run};
+pub use cli::{Desk, run, statement};
 pub use clock::Clock;
 pub use http::problem::{FieldError, Problem};
 pub use messaging::worker;

@@ -11,6 +11,7 @@ use messaging::{
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, endpoint::BoxEndpoint};
 use poem_openapi::{OpenApi, OpenApiService};
 use prometheus_client::registry::Registry;
+use statement::Migration;
 use tokio_util::sync::CancellationToken;
 
 use crate::{cli::Desk, clock::Clock, settings::Settings, tasks::Tasks};
@@ -25,6 +26,12 @@ pub trait Service: Sized + Send + Sync + 'static {
 
     /// Its own tables; those of outbox, inbox, dead letters and idempotency keys are added for it.
     fn migrations() -> Vec<Box<dyn MigrationTrait>>;
+
+    /// Those of the migrations that remove something, each with the earlier one that made it superfluous:
+    /// `Migration::contraction("m1009_drop_owner", "m1007_owners", "1.3.0")`. All others only add.
+    fn contractions() -> Vec<Migration> {
+        Vec::new()
+    }
 
     /// Its API without anything behind it, for the OpenAPI document.
     fn document() -> serde_json::Value;

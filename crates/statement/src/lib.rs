@@ -74,6 +74,17 @@ impl Migration {
             contraction: None,
         }
     }
+
+    /// One that removes what `expansion`, an earlier one that the release `since` brought, has made superfluous.
+    pub fn contraction(name: impl Into<String>, expansion: impl Into<String>, since: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            contraction: Some(Contraction {
+                expansion: expansion.into(),
+                since: since.into(),
+            }),
+        }
+    }
 }
 
 impl Statement {
@@ -158,13 +169,7 @@ mod tests {
     }
 
     fn contraction(name: &str, expansion: &str) -> Migration {
-        Migration {
-            name: name.to_owned(),
-            contraction: Some(Contraction {
-                expansion: expansion.to_owned(),
-                since: "1.0.0".to_owned(),
-            }),
-        }
+        Migration::contraction(name, expansion, "1.0.0")
     }
 
     #[test]

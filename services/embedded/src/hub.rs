@@ -78,10 +78,13 @@ pub(crate) fn services(data: &Path, without: &[String]) -> Process {
 
 /// Carries out an operator's command of one service.
 pub(crate) fn operate(place: &Place, service: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let data = folder(&place.data)?;
-    if let Some(("serve", _)) = matches.subcommand() {
-        bail!("in one process the services run together: cloudtaskhub serve");
+    match matches.subcommand_name() {
+        Some("serve") => bail!("in one process the services run together: cloudtaskhub serve"),
+        // The same wherever the data is.
+        Some("release") => return Ok(services(Path::new(""), &[]).execute(service, matches)),
+        _ => {}
     }
+    let data = folder(&place.data)?;
     let process = services(&data, &[]).defaults(defaults(place, &data)?);
     Ok(process.execute(service, matches))
 }

@@ -1,7 +1,11 @@
-//! The command line that every service has: `serve`, `migrate`, `openapi`, `healthcheck`, `events …`, and its own commands.
+//! The command line that every service has: `serve`, `migrate`, `release`, `openapi`, `healthcheck`, `events …`, and its own
+//! commands.
 
 mod events;
 mod health;
+mod release;
+
+pub use self::release::statement;
 
 use std::{io::Write, process::ExitCode};
 
@@ -43,6 +47,7 @@ pub(crate) fn command<S: Service>() -> Command {
         .about(format!("The {} service of CloudTaskHub. Settings: CLOUDTASKHUB_… variables, or a file named by CLOUDTASKHUB_CONFIG.", S::NAME))
         .subcommand(Command::new("serve").about("Run the service (the default)"))
         .subcommand(Command::new("migrate").about("Bring the database to this release's schema, and end"))
+        .subcommand(Command::new("release").about("Print what this release can run on and what it says, as JSON"))
         .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
         .subcommand(
             Command::new("healthcheck")
@@ -60,8 +65,14 @@ pub(crate) fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitC
         complain(S::NAME, "no command is given; --help lists them");
         return ExitCode::from(USAGE);
     };
-    // These two need no more than they ask for: no database, no secret.
+    // These need no more than they ask for: no secret, and no database but to migrate it.
     match name {
+        "release" => {
+            return tell(
+                S::NAME,
+                serde_json::to_string_pretty(&statement::<S>()).map_err(Into::into),
+            );
+        }
         "openapi" => {
             return tell(
                 S::NAME,
@@ -69,6 +80,15 @@ pub(crate) fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitC
             );
         }
         "healthcheck" => return tell(S::NAME, health::check(&figment, arguments.get_flag("live"))),
+        "migrate" => {
+            let mut source = Source::new(&figment);
+            let database = settings::Database::read(&mut source);
+            mistakes.extend(source.mistakes());
+            return match database {
+                Some(database) if mistakes.is_empty() => in_runtime::<S>(migrate::<S>(&database)),
+                _ => refuse::<S>(&mistakes),
+            };
+        }
         _ => {}
     }
     let configured = match Configured::<S>::read(&figment) {
@@ -79,13 +99,28 @@ pub(crate) fn execute<S: Service>(matches: &ArgMatches, layers: Layers) -> ExitC
             return refuse::<S>(&mistakes);
         }
     };
+    in_runtime::<S>(carry_out::<S>(name, arguments, configured))
+}
+
+fn in_runtime<S: Service>(work: impl Future<Output = anyhow::Result<String>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tell(S::NAME, Err(error.into())),
     };
-    let done = runtime.block_on(carry_out::<S>(name, arguments, configured));
+    let done = runtime.block_on(work);
     runtime.shutdown_background();
     tell(S::NAME, done)
+}
+
+async fn migrate<S: Service>(database: &settings::Database) -> anyhow::Result<String> {
+    let db = process::open(database).await?;
+    let applied = database::migrate(&db, &crate::migrations::<S>()).await?;
+    db.close().await?;
+    if applied.is_empty() {
+        return Ok("the schema is up to date".to_owned());
+    }
+    let lines: Vec<String> = applied.iter().map(|name| format!("applied {name}")).collect();
+    Ok(lines.join("\n"))
 }
 
 async fn carry_out<S: Service>(
@@ -94,14 +129,8 @@ async fn carry_out<S: Service>(
     configured: Configured<S>,
 ) -> anyhow::Result<String> {
     let db = process::open(&configured.core.database).await?;
-    let applied = database::migrate(&db, &crate::migrations::<S>()).await?;
+    database::migrate(&db, &crate::migrations::<S>()).await?;
     let answer = match name {
-        "migrate" if applied.is_empty() => "the schema is up to date".to_owned(),
-        "migrate" => applied
-            .iter()
-            .map(|name| format!("applied {name}"))
-            .collect::<Vec<_>>()
-            .join("\n"),
         "events" => events::execute::<S>(arguments, configured, &db).await?,
         own => {
             S::command(

@@ -240,7 +240,7 @@ fn origin(source: &mut Source<'_>, text: &str) -> Option<HeaderValue> {
 }
 
 impl Database {
-    fn read(source: &mut Source<'_>) -> Option<Self> {
+    pub(crate) fn read(source: &mut Source<'_>) -> Option<Self> {
         let url: Option<String> = source.take("database.url");
         let known = url.as_deref().is_none_or(|url| {
             ["sqlite:", "postgres:", "postgresql:"]

@@ -145,7 +145,7 @@ fn trait_of_all() -> Value {
 }
 
 fn message(kind: &EventKind) -> Value {
-    let schema = super::schema(kind);
+    let schema = kind.document();
     let example = examples::all()
         .into_iter()
         .find(|example| example.type_name == kind.type_name);

@@ -16,7 +16,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use contracts::{EventKind, consumers, envelope::data_schema, event::catalogue};
+use contracts::{
+    EventKind, consumers,
+    event::{TYPE_PREFIX, catalogue, retired, sorted},
+};
 use serde_json::Value;
 
 const RENEW: &str = "renew it with: UPDATE_CONTRACTS=1 cargo test -p contracts --test docs";
@@ -33,33 +36,11 @@ fn file_name(kind: &EventKind) -> String {
     format!("{}.json", kind.short_name())
 }
 
-/// The schema of a value, with what else consumers rely on.
-fn schema(kind: &EventKind) -> Value {
-    let mut schema = (kind.schema)().to_value();
-    schema["$id"] = data_schema(kind.type_name).into();
-    schema["x-topic"] = kind.topic.name().into();
-    schema["x-key"] = kind.key_field.into();
-    schema
-}
-
-/// Keys in one order, whichever features of serde_json other crates of the build ask for.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(entries) => {
-            let entries: BTreeMap<String, Value> =
-                entries.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(entries.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        other => other,
-    }
-}
-
 /// Every document by its path under `docs`.
 fn documents() -> BTreeMap<PathBuf, String> {
     let mut documents = BTreeMap::new();
     for kind in catalogue() {
-        let text = serde_json::to_string_pretty(&sorted(schema(&kind))).unwrap();
+        let text = serde_json::to_string_pretty(&kind.document()).unwrap();
         documents.insert(Path::new("schemas").join(file_name(&kind)), text + "\n");
     }
     let head = "# Made from the types in crates/contracts; a test says when it is stale and how to renew it.\n";
@@ -127,17 +108,21 @@ fn the_committed_documents_are_those_of_the_code_and_no_consumer_breaks() {
     }
 }
 
-/// What breaks against the previous release, and whom.
+/// What breaks against the previous release, and whom. `PREVIOUS_RELEASE` names the folder of that release's source; else
+/// its schemas are those that were put aside when it was made.
 fn broken_consumers(docs: &Path) -> Vec<String> {
-    let before = committed(&docs.join("schemas/released"))
-        .or_else(|| committed(&docs.join("schemas")))
-        .unwrap_or_default();
+    let before = match previous_release() {
+        Some(docs) => committed(&docs.join("schemas")).expect("the previous release has schemas"),
+        None => committed(&docs.join("schemas/released"))
+            .or_else(|| committed(&docs.join("schemas")))
+            .unwrap_or_default(),
+    };
     let now: BTreeMap<String, EventKind> = catalogue().into_iter().map(|kind| (file_name(&kind), kind)).collect();
     let mut broken = Vec::new();
     for (name, old) in &before {
         let reasons = match now.get(name) {
-            Some(kind) => compatibility::breaks(old, &schema(kind)),
-            None => vec!["the type is removed".to_owned()],
+            Some(kind) => compatibility::breaks(old, &kind.document()),
+            None => removed(&before, name),
         };
         let event_type = name.trim_end_matches(".json");
         let consumers = consumers::of(event_type).join(", ");
@@ -153,6 +138,66 @@ fn broken_consumers(docs: &Path) -> Vec<String> {
         );
     }
     broken
+}
+
+/// Why the removal of the type in the file `name` breaks somebody: nobody, when its successor was released `before`.
+fn removed(before: &BTreeMap<String, Value>, name: &str) -> Vec<String> {
+    let event = format!("{TYPE_PREFIX}{}", name.trim_end_matches(".json"));
+    let Some(retired) = retired().into_iter().find(|retired| retired.event == event) else {
+        return vec!["the type is removed".to_owned()];
+    };
+    let successor = retired.successor.trim_start_matches(TYPE_PREFIX);
+    if before.contains_key(&format!("{successor}.json")) {
+        return Vec::new();
+    }
+    vec![format!(
+        "the type is retired, but the previous release does not publish {successor}: release that first"
+    )]
+}
+
+/// The documents of the previous release, when its source is there.
+fn previous_release() -> Option<PathBuf> {
+    let folder = std::env::var_os("PREVIOUS_RELEASE").filter(|folder| !folder.is_empty())?;
+    Some(Path::new(&folder).join("docs"))
+}
+
+/// What a release wrote into the examples of its AsyncAPI document.
+fn published(document: &Path) -> BTreeMap<String, Value> {
+    let text = std::fs::read_to_string(document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
+    let document: Value = serde_saphyr::from_str(&text).unwrap();
+    let messages = document["components"]["messages"].as_object().unwrap();
+    let example = |message: &Value| {
+        let name = message["name"].as_str().unwrap().to_owned();
+        (name, message["examples"][0]["payload"].clone())
+    };
+    messages.values().map(example).collect()
+}
+
+/// Run from the new release with `PREVIOUS_RELEASE`, from the previous one with `NEXT_RELEASE`: each reads the other's events.
+#[test]
+fn events_of_the_neighbouring_release_are_read() {
+    let neighbour = previous_release().or_else(|| {
+        let folder = std::env::var_os("NEXT_RELEASE").filter(|folder| !folder.is_empty())?;
+        Some(Path::new(&folder).join("docs"))
+    });
+    // Without a neighbour: this release itself.
+    let theirs = published(&neighbour.unwrap_or_else(docs).join("asyncapi.yaml"));
+    let (mut read, retired) = (0, retired());
+    for (name, value) in &theirs {
+        match catalogue().iter().find(|kind| kind.type_name == name) {
+            Some(kind) => {
+                let reread = (kind.reread)(value).unwrap_or_else(|error| panic!("{name} of the other release: {error}"));
+                assert_eq!(reread[kind.key_field], value[kind.key_field], "{name}: the key");
+                read += 1;
+            }
+            // What the newer one added, or took away after its successor was there.
+            None => assert!(
+                previous_release().is_none() || retired.iter().any(|retired| retired.event == *name),
+                "{name} is gone"
+            ),
+        }
+    }
+    assert!(read > 0, "no event type in common");
 }
 
 #[test]
