@@ -12,11 +12,11 @@ RELEASE := $(CARGO_TARGET_DIR)/release
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloudtaskhub/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo demo-outage bench test lint fmt clean integration e2e \
+.PHONY: help setup run demo demo-outage bench test n-1 lint fmt clean integration e2e \
   build build-one push scan digests swarm-init secrets up status logs stop start destroy backup restore test-stack
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building needs, or name the command that does
 	@scripts/setup
@@ -40,6 +40,10 @@ bench: setup ## measure the hub: a table, and a JSON file [ARGS=...]
 
 test: setup ## the whole test suite; no network, no container engine [ARGS="-p project"]
 	@cargo test --locked $(or $(ARGS),--workspace)
+
+# What a rolling update and a rollback rely on.
+n-1: setup ## the tests of the release before on this one's schema and events [PREVIOUS=commit] [BINARIES=folder]
+	@scripts/n-1 $(PREVIOUS)
 
 # The slow hooks (clippy, documentation, supply chain) are of pre-commit's stage pre-push.
 lint: ## every check on every file: what .pre-commit-config.yaml lists

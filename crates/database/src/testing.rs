@@ -1,6 +1,9 @@
 //! A database of its own for each test: an SQLite file, or a schema of the PostgreSQL that `DATABASE_URL` names.
 //!
 //! So the same tests run on both, in parallel, and leave nothing behind: file and schema go when the value is dropped.
+//!
+//! The tests of one release also run on the schema of the next (`scripts/n-1`): `NEXT_RELEASE` names a folder with that
+//! release's binaries in `bin/`, and each database is migrated by them before this release's own migrations find it.
 
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -38,6 +41,8 @@ impl TestDatabase {
     /// When it cannot be made.
     pub async fn migrated(migrations: &[Box<dyn MigrationTrait>]) -> Self {
         let database = Self::create().await;
+        // Whose schema has the tables of this workspace's crates: that of any service.
+        migrate_by_next_release("notification", &database.options.url);
         #[expect(clippy::expect_used, reason = "ends the test")]
         crate::migrate(&database.db, migrations)
             .await
@@ -117,6 +122,30 @@ impl TestDatabase {
             Place::Schema { .. } => None,
         }
     }
+}
+
+/// Has the next release's binary of `service` migrate the database at `url`, when there is a next release.
+///
+/// # Panics
+/// When that fails: the test would not be on the schema that it is meant for.
+#[expect(clippy::expect_used, reason = "ends the test")]
+pub fn migrate_by_next_release(service: &str, url: &str) {
+    let Some(folder) = std::env::var_os("NEXT_RELEASE").filter(|folder| !folder.is_empty()) else {
+        return;
+    };
+    let binary = std::path::Path::new(&folder).join("bin").join(service);
+    let output = std::process::Command::new(&binary)
+        .arg("migrate")
+        .env("CLOUDTASKHUB_DATABASE__URL", url)
+        .env("CLOUDTASKHUB_DATABASE__DURABLE", "false")
+        .output()
+        .expect("the next release's binary starts");
+    assert!(
+        output.status.success(),
+        "{} migrate: {}",
+        binary.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 async fn on_server(url: &str, sql: &str) -> Result<(), DbErr> {

@@ -13,6 +13,7 @@
 mod actor;
 mod authorisation;
 mod keys;
+mod neighbour;
 pub mod openapi;
 mod place;
 mod published;

@@ -124,6 +124,7 @@ impl<S: Service> TestService<S> {
         };
         assert!(mistakes.is_empty(), "settings:\n{}", mistakes.join("\n"));
 
+        database::testing::migrate_by_next_release(S::NAME, &place.url());
         let db = Db::open(&configured.core.database.options())
             .await
             .expect("the test's database");

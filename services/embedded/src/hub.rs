@@ -204,3 +204,56 @@ fn own<S: Service>(data: &Path) -> String {
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use statement::{Migration, Statement};
+
+    use super::*;
+
+    fn release() -> Vec<(Statement, Vec<Migration>)> {
+        fn of<S: Service>() -> (Statement, Vec<Migration>) {
+            (chassis::statement::<S>(), S::contractions())
+        }
+        vec![
+            of::<Gateway>(),
+            of::<Auth>(),
+            of::<Project>(),
+            of::<Billing>(),
+            of::<Notification>(),
+            of::<Analytics>(),
+        ]
+    }
+
+    #[test]
+    fn what_each_service_says_of_its_release_is_sound() {
+        for (statement, contractions) in release() {
+            assert_eq!(statement.mistakes(), Vec::<String>::new());
+            assert!(statement.knows("m0001_messaging") && statement.knows(&statement.head));
+            let known = |contraction: &Migration| statement.knows(&contraction.name);
+            assert!(contractions.iter().all(known), "{}: {contractions:?}", statement.service);
+            let parts = statement.oldest_release.split('.').map(str::parse::<u32>);
+            assert!(parts.filter(Result::is_ok).count() == 3, "{}", statement.oldest_release);
+            let newest = statement::newest([statement.version.as_str(), &statement.oldest_release]);
+            assert_eq!(newest, Some(statement.version.as_str()), "nothing is older than what is to come");
+        }
+    }
+
+    #[test]
+    fn every_event_that_somebody_reacts_to_is_published_once_with_the_same_schema() {
+        let release = release();
+        for kind in contracts::event::catalogue() {
+            let schema = |events: &std::collections::BTreeMap<String, String>| events.get(kind.type_name).cloned();
+            let published: Vec<_> = release.iter().filter_map(|(one, _)| schema(&one.publishes)).collect();
+            assert_eq!(published, [kind.fingerprint()], "{}", kind.type_name);
+            let mut read = release.iter().filter_map(|(one, _)| schema(&one.consumes));
+            assert!(read.all(|hash| hash == kind.fingerprint()), "{}", kind.type_name);
+        }
+        let analytics = release.iter().find(|(one, _)| one.service == "analytics");
+        assert_eq!(
+            analytics.map(|(one, _)| one.consumes.len()),
+            Some(contracts::event::catalogue().len()),
+            "it hears everything"
+        );
+    }
+}

@@ -3,19 +3,17 @@
 //! Two synthetic people open accounts; one makes a project and brings the other in, who hears of a task of theirs: that news
 //! has gone through outbox, broker and inbox. Then both close their accounts, and every service says that it has erased them,
 //! so all six are seen working, and nothing is left but what a closed account leaves. What goes wrong is said with the step,
-//! the request and the hub's own words. An operator's command can follow.
+//! the request and the hub's own words.
 
 use std::{
     net::SocketAddr,
-    process::Stdio,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use reqwest::{Client, Method, StatusCode, Url, header::RETRY_AFTER};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 /// The services, by the first part of their hosts.
 const SERVICES: [&str; 6] = ["gateway", "auth", "project", "billing", "notification", "analytics"];
@@ -23,8 +21,6 @@ const SERVICES: [&str; 6] = ["gateway", "auth", "project", "billing", "notificat
 const REQUEST: Duration = Duration::from_secs(15);
 /// Between two looks at what shall become true.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What of a failed command's output is shown.
-const LINES: usize = 20;
 
 /// Where the hub is, and what is tried.
 #[derive(Debug, Clone)]
@@ -37,10 +33,6 @@ pub struct Target {
     pub patience: Duration,
     /// Domain of the synthetic people's addresses.
     pub mail_domain: String,
-    /// A further check: a program and its arguments, separated by blanks. It has the hub in `HUB_URL` and `HUB_ADDRESS`.
-    pub command: Option<String>,
-    /// How long the command may take.
-    pub command_patience: Duration,
 }
 
 impl Target {
@@ -51,8 +43,6 @@ impl Target {
             hosts: format!("{{service}}.{domain}"),
             patience: Duration::from_secs(60),
             mail_domain: "example.com".to_owned(),
-            command: None,
-            command_patience: Duration::from_secs(600),
         }
     }
 
@@ -95,9 +85,6 @@ pub async fn run(target: &Target) -> anyhow::Result<Report> {
     let left = story.leave().await;
     told?;
     left?;
-    if let Some(command) = &target.command {
-        story.command(command).await?;
-    }
     Ok(Report { steps: story.steps })
 }
 
@@ -112,7 +99,6 @@ struct Person {
 struct Story<'a> {
     target: &'a Target,
     client: Client,
-    addresses: Vec<SocketAddr>,
     gateway: Url,
     people: Vec<Person>,
     steps: Vec<Step>,
@@ -138,7 +124,6 @@ impl<'a> Story<'a> {
         Ok(Self {
             target,
             client: client.build().context("no HTTP client can be made")?,
-            addresses,
             gateway: target.url("gateway")?,
             people: Vec::new(),
             steps: Vec::new(),
@@ -352,42 +337,6 @@ impl<'a> Story<'a> {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    /// The operator's own check.
-    async fn command(&mut self, command: &str) -> anyhow::Result<()> {
-        self.begun = Instant::now();
-        let outcome = self.carry_out(command).await;
-        self.ends(format!("the command `{command}` succeeds"), outcome)
-    }
-
-    async fn carry_out(&self, command: &str) -> anyhow::Result<()> {
-        let mut words = command.split_whitespace();
-        let program = words.next().context("the command is empty")?;
-        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-        let run = Command::new(program)
-            .args(words)
-            .env("HUB_URL", self.gateway.as_str().trim_end_matches('/'))
-            .env("HUB_ADDRESS", addresses.join(","))
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let patience = self.target.command_patience;
-        let Ok(output) = tokio::time::timeout(patience, run).await else {
-            bail!("it has no end after {} s", patience.as_secs());
-        };
-        let output = output.context("it cannot be started")?;
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        let lines: Vec<&str> = said.lines().collect();
-        let last = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
-        ensure!(
-            output.status.success(),
-            "{}; its last words:\n{}",
-            output.status,
-            last.join("\n")
-        );
-        Ok(())
     }
 }
 

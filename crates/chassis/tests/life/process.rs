@@ -225,9 +225,21 @@ fn the_other_commands_do_what_they_say() {
         assert_eq!(output.status.code(), Some(0), "{:?}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     };
-    // The document needs no settings.
-    let document = Command::new(sample()).env_clear().arg("openapi").output().unwrap();
-    assert!(serde_json::from_str::<Value>(&text(document)).unwrap()["paths"].is_object());
+    // The document needs no settings, nor does what it says of its release; migrating needs the database alone.
+    let alone = |argument: &str| {
+        let output = Command::new(sample()).env_clear().arg(argument).output().unwrap();
+        serde_json::from_str::<Value>(&text(output)).unwrap()
+    };
+    assert!(alone("openapi")["paths"].is_object());
+    let release = alone("release");
+    assert_eq!(
+        (&release["service"], &release["migrations"][0]["name"]),
+        (&Value::from("sample"), &Value::from("m0001_messaging"))
+    );
+    let fresh = format!("sqlite://{}?mode=rwc", folder.path().join("fresh.db").display());
+    let mut migrate = Command::new(sample());
+    migrate.env_clear().env("CLOUDTASKHUB_DATABASE__URL", fresh).arg("migrate");
+    assert!(text(migrate.output().unwrap()).contains("applied m0001_messaging"));
     assert!(text(with(&["migrate"], &[])).contains("applied m0001_messaging"));
     assert_eq!(text(with(&["migrate"], &[])), "the schema is up to date\n");
     assert_eq!(text(with(&["events", "dlq", "list"], &[])), "there are none\n");

@@ -10,6 +10,11 @@ async fn every_operation_refuses_whom_the_access_table_does_not_allow() {
 }
 
 #[tokio::test]
+async fn every_event_that_is_published_is_handled() {
+    start().await.check_events().await;
+}
+
+#[tokio::test]
 async fn a_projects_figures_are_its_members_alone() {
     let app = start().await;
     let team = Team::new(&app).await;

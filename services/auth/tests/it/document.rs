@@ -11,6 +11,11 @@ async fn nobody_gets_where_they_may_not() {
 }
 
 #[tokio::test]
+async fn every_event_that_is_published_is_handled() {
+    Hub::start().await.app.check_events().await;
+}
+
+#[tokio::test]
 async fn what_belongs_to_somebody_else_does_not_exist() {
     let hub = Hub::start().await;
     let ada = hub.person("ada@example.com").await;

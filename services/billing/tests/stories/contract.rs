@@ -19,6 +19,11 @@ async fn every_operation_refuses_whom_the_access_table_does_not_allow() {
 }
 
 #[tokio::test]
+async fn every_event_that_is_published_is_handled() {
+    App::start().await.check_events().await;
+}
+
+#[tokio::test]
 async fn nothing_of_somebody_elses_can_be_reached() {
     let app = hub().await;
     let ada = customer(&app).await;

@@ -112,6 +112,11 @@ fn introspected(form: &str) -> Value {
 }
 
 #[tokio::test]
+async fn every_event_that_is_published_is_handled() {
+    TestService::<Gateway>::start().await.check_events().await;
+}
+
+#[tokio::test]
 async fn whoever_may_not_call_an_operation_is_refused_before_its_service_is_asked() {
     let auth = Service::answering(|mut request| async move {
         let form = request.take_body().into_string().await.unwrap();

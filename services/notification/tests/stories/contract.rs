@@ -10,6 +10,11 @@ async fn every_operation_refuses_whom_the_access_table_does_not_allow() {
     App::start().await.check_authorisation().await;
 }
 
+#[tokio::test]
+async fn every_event_that_is_published_is_handled() {
+    App::start().await.check_events().await;
+}
+
 #[test]
 fn the_committed_openapi_document_is_the_one_of_the_code() {
     let document = notification::Notification::document();

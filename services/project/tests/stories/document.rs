@@ -22,6 +22,11 @@ async fn every_operation_is_guarded_as_the_access_table_says() {
 }
 
 #[tokio::test]
+async fn every_event_that_is_published_is_handled() {
+    App::start().await.check_events().await;
+}
+
+#[tokio::test]
 async fn nothing_of_somebody_elses_project_can_be_reached() {
     let team = Team::start().await;
     let task = team.task("Fix the valve").await;
