@@ -231,11 +231,19 @@ mod tests {
             assert_eq!(statement.mistakes(), Vec::<String>::new());
             assert!(statement.knows("m0001_messaging") && statement.knows(&statement.head));
             let known = |contraction: &Migration| statement.knows(&contraction.name);
-            assert!(contractions.iter().all(known), "{}: {contractions:?}", statement.service);
+            assert!(
+                contractions.iter().all(known),
+                "{}: {contractions:?}",
+                statement.service
+            );
             let parts = statement.oldest_release.split('.').map(str::parse::<u32>);
             assert!(parts.filter(Result::is_ok).count() == 3, "{}", statement.oldest_release);
             let newest = statement::newest([statement.version.as_str(), &statement.oldest_release]);
-            assert_eq!(newest, Some(statement.version.as_str()), "nothing is older than what is to come");
+            assert_eq!(
+                newest,
+                Some(statement.version.as_str()),
+                "nothing is older than what is to come"
+            );
         }
     }
 

@@ -20,7 +20,9 @@ pub fn statement<S: Service>() -> Statement {
     let migrations: Vec<Migration> = crate::migrations::<S>()
         .iter()
         .map(|migration| {
-            let known = contractions.iter().find(|contraction| contraction.name == migration.name());
+            let known = contractions
+                .iter()
+                .find(|contraction| contraction.name == migration.name());
             known.cloned().unwrap_or_else(|| Migration::expansion(migration.name()))
         })
         .collect();
@@ -31,7 +33,9 @@ pub fn statement<S: Service>() -> Statement {
         .filter(|kind| kind.topic.publisher() == S::NAME)
         .map(hashed)
         .collect();
-    let consumes = kinds.iter().filter(|kind| consumers::of(kind.type_name).contains(&S::NAME));
+    let consumes = kinds
+        .iter()
+        .filter(|kind| consumers::of(kind.type_name).contains(&S::NAME));
     let retired: Vec<_> = event::retired()
         .into_iter()
         .filter(|retired| publishes.contains_key(&retired.successor))

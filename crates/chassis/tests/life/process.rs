@@ -238,7 +238,10 @@ fn the_other_commands_do_what_they_say() {
     );
     let fresh = format!("sqlite://{}?mode=rwc", folder.path().join("fresh.db").display());
     let mut migrate = Command::new(sample());
-    migrate.env_clear().env("CLOUDTASKHUB_DATABASE__URL", fresh).arg("migrate");
+    migrate
+        .env_clear()
+        .env("CLOUDTASKHUB_DATABASE__URL", fresh)
+        .arg("migrate");
     assert!(text(migrate.output().unwrap()).contains("applied m0001_messaging"));
     assert!(text(with(&["migrate"], &[])).contains("applied m0001_messaging"));
     assert_eq!(text(with(&["migrate"], &[])), "the schema is up to date\n");

@@ -186,7 +186,8 @@ fn events_of_the_neighbouring_release_are_read() {
     for (name, value) in &theirs {
         match catalogue().iter().find(|kind| kind.type_name == name) {
             Some(kind) => {
-                let reread = (kind.reread)(value).unwrap_or_else(|error| panic!("{name} of the other release: {error}"));
+                let reread =
+                    (kind.reread)(value).unwrap_or_else(|error| panic!("{name} of the other release: {error}"));
                 assert_eq!(reread[kind.key_field], value[kind.key_field], "{name}: the key");
                 read += 1;
             }

@@ -30,7 +30,12 @@ fn release(version: &str, migrations: &[&str]) -> Vec<Statement> {
 
 /// As [`release`], of one that publishes and consumes these event types and has retired `moved.v1` for `moved.v2` if told.
 fn speaking(version: &str, publishes: &[&str], consumes: &[&str], retired: bool) -> Vec<Statement> {
-    let hashed = |events: &[&str]| events.iter().map(|event| ((*event).to_owned(), "0".to_owned())).collect();
+    let hashed = |events: &[&str]| {
+        events
+            .iter()
+            .map(|event| ((*event).to_owned(), "0".to_owned()))
+            .collect()
+    };
     let mut release = release(version, &["a"]);
     release[0].publishes = hashed(publishes);
     release[0].consumes = hashed(consumes);
@@ -81,7 +86,9 @@ fn a_contraction_waits_for_the_release_of_its_expansion() {
     let said = why(&standing(std::slice::from_ref(&one)), &three, Direction::Deploy);
     assert_eq!(
         said,
-        ["project: c removes what 1, which runs now, still uses: its expansion b was not released before; release 2 first"]
+        [
+            "project: c removes what 1, which runs now, still uses: its expansion b was not released before; release 2 first"
+        ]
     );
     assert_eq!(check(&standing(&[one, two]), &three, Direction::Deploy), Ok(()));
 }
@@ -96,7 +103,10 @@ fn nobody_goes_back_behind_a_contraction() {
     let installed = standing(&[one.clone(), two.clone(), three]);
     assert_eq!(check(&installed, &two, Direction::Rollback), Ok(()));
     let refusals = check(&installed, &one, Direction::Rollback).unwrap_err();
-    assert_eq!((refusals[0].service.as_str(), refusals[0].what.as_str()), ("project", "c"));
+    assert_eq!(
+        (refusals[0].service.as_str(), refusals[0].what.as_str()),
+        ("project", "c")
+    );
     assert_eq!(
         refusals[0].why,
         "project 1 cannot run on the schema: c was applied and removed what this version still uses, since it lacks b; 2 is \
@@ -125,7 +135,10 @@ fn all_reasons_are_told_at_once() {
     first.extend(release("1", &["a"]));
     first[1].service = "auth".to_owned();
     let refusals = check(&standing(&[first]), &target, Direction::Deploy).unwrap_err();
-    let told: Vec<(&str, &str)> = refusals.iter().map(|one| (one.service.as_str(), one.what.as_str())).collect();
+    let told: Vec<(&str, &str)> = refusals
+        .iter()
+        .map(|one| (one.service.as_str(), one.what.as_str()))
+        .collect();
     assert_eq!(told, [("project", "c"), ("project", "d"), ("auth", "c")]);
 }
 
@@ -140,13 +153,19 @@ fn an_event_type_goes_only_when_its_successor_is_heard() {
         let forward = why(&standing(std::slice::from_ref(before)), &three, Direction::Deploy);
         let back = why(&standing(&[before.clone(), three.clone()]), before, Direction::Rollback);
         assert_eq!((forward.len(), back.len()), (expected, expected));
-        assert!(forward.iter().chain(&back).all(|why| why.contains(words)), "{forward:?} {back:?}");
+        assert!(
+            forward.iter().chain(&back).all(|why| why.contains(words)),
+            "{forward:?} {back:?}"
+        );
     }
     // Nobody here hears it.
     let deaf = speaking("1", &["moved.v1"], &[], false);
     assert_eq!(check(&standing(&[deaf]), &three, Direction::Deploy), Ok(()));
     // A type that is new breaks nobody who does not know it.
-    assert_eq!(check(&standing(&[one.clone(), both.clone()]), &one, Direction::Rollback), Ok(()));
+    assert_eq!(
+        check(&standing(&[one.clone(), both.clone()]), &one, Direction::Rollback),
+        Ok(())
+    );
 }
 
 /// Releases of one service, each with the migrations of the one before and up to two more. A contraction names any earlier
@@ -175,7 +194,10 @@ fn histories() -> impl Strategy<Value = Vec<Vec<Statement>>> {
 /// The rule in its plainest form: the binary knows the migration or its expansion.
 fn runs(binary: &[Statement], schema: &[Statement]) -> bool {
     schema[0].migrations.iter().all(|migration| {
-        let expansion = migration.contraction.as_ref().map(|contraction| contraction.expansion.as_str());
+        let expansion = migration
+            .contraction
+            .as_ref()
+            .map(|contraction| contraction.expansion.as_str());
         binary[0].knows(&migration.name) || expansion.is_none_or(|expansion| binary[0].knows(expansion))
     })
 }

@@ -10,8 +10,10 @@ use wiremock::{
 use super::*;
 
 fn notifier(variables: &[(&str, &str)]) -> Notifier {
-    let variables: HashMap<String, String> =
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let variables: HashMap<String, String> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     Notifier::from_variables(|name| variables.get(name).cloned())
 }
 
@@ -37,10 +39,19 @@ async fn slack_a_webhook_and_grafana_hear_of_a_release_that_failed_and_what_is_t
     let server = MockServer::start().await;
     for place in ["/slack", "/hook"] {
         let mock = Mock::given(method("POST")).and(path(place));
-        mock.respond_with(ResponseTemplate::new(200)).expect(1).mount(&server).await;
+        mock.respond_with(ResponseTemplate::new(200))
+            .expect(1)
+            .mount(&server)
+            .await;
     }
-    let grafana = Mock::given(method("POST")).and(path("/grafana/api/annotations")).and(bearer_token("glsa of stackctl"));
-    grafana.respond_with(ResponseTemplate::new(200)).expect(1).mount(&server).await;
+    let grafana = Mock::given(method("POST"))
+        .and(path("/grafana/api/annotations"))
+        .and(bearer_token("glsa of stackctl"));
+    grafana
+        .respond_with(ResponseTemplate::new(200))
+        .expect(1)
+        .mount(&server)
+        .await;
     let (slack, hook) = (format!("{}/slack", server.uri()), format!("{}/hook", server.uri()));
     let grafana = format!("{}/grafana/", server.uri());
     let notifier = notifier(&[
@@ -74,7 +85,10 @@ async fn slack_a_webhook_and_grafana_hear_of_a_release_that_failed_and_what_is_t
 #[tokio::test]
 async fn the_start_is_a_moment_and_has_no_end() {
     let server = MockServer::start().await;
-    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&server)
+        .await;
     let notifier = notifier(&[("GRAFANA_URL", &server.uri()), ("GRAFANA_TOKEN", "a token")]);
     assert!(notifier.say(&notice(Moment::Started)).await.is_empty());
     let annotation = body(&server.received_requests().await.unwrap()[0]);
@@ -90,7 +104,10 @@ async fn without_settings_nobody_is_told_and_nothing_is_wrong() {
 #[tokio::test]
 async fn what_cannot_be_told_is_a_warning_without_the_secret_in_it() {
     let server = MockServer::start().await;
-    Mock::given(method("POST")).respond_with(ResponseTemplate::new(403)).mount(&server).await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(403))
+        .mount(&server)
+        .await;
     let refused = format!("{}/services/T0/B0/hidden-in-the-path", server.uri());
     let notifier = notifier(&[
         ("RELEASE_SLACK_URL", &refused),
@@ -113,7 +130,9 @@ async fn whoever_does_not_answer_holds_a_release_up_for_seconds_only() {
     let silent = ResponseTemplate::new(200).set_delay(PATIENCE * 20);
     Mock::given(method("POST")).respond_with(silent).mount(&server).await;
     let begun = Instant::now();
-    let warnings = notifier(&[("RELEASE_SLACK_URL", &server.uri())]).say(&notice(Moment::Succeeded)).await;
+    let warnings = notifier(&[("RELEASE_SLACK_URL", &server.uri())])
+        .say(&notice(Moment::Succeeded))
+        .await;
     assert_eq!(warnings, ["Slack was not told: no answer in time"]);
     assert!(begun.elapsed() < PATIENCE * 20);
 }
@@ -121,7 +140,11 @@ async fn whoever_does_not_answer_holds_a_release_up_for_seconds_only() {
 #[tokio::test]
 async fn secrets_come_from_files_too_and_what_is_wrong_with_them_is_said_once() {
     let server = MockServer::start().await;
-    Mock::given(path("/by-file")).respond_with(ResponseTemplate::new(200)).expect(1).mount(&server).await;
+    Mock::given(path("/by-file"))
+        .respond_with(ResponseTemplate::new(200))
+        .expect(1)
+        .mount(&server)
+        .await;
     let folder = tempfile::tempdir().unwrap();
     let (good, empty) = (folder.path().join("slack"), folder.path().join("empty"));
     std::fs::write(&good, format!("{}/by-file\n", server.uri())).unwrap();
@@ -145,10 +168,16 @@ async fn secrets_come_from_files_too_and_what_is_wrong_with_them_is_said_once() 
         "RELEASE_SLACK_URL is no address: https://…",
         "GRAFANA_URL is given without GRAFANA_TOKEN: no annotations",
     ] {
-        assert!(warnings.iter().any(|warning| warning.starts_with(expected)), "{expected}: {warnings:?}");
+        assert!(
+            warnings.iter().any(|warning| warning.starts_with(expected)),
+            "{expected}: {warnings:?}"
+        );
     }
     assert_eq!(wrong.say(&notice(Moment::Succeeded)).await, Vec::<String>::new());
-    let both = notifier(&[("RELEASE_SLACK_URL", "https://a.example.com"), ("RELEASE_SLACK_URL_FILE", &good)]);
+    let both = notifier(&[
+        ("RELEASE_SLACK_URL", "https://a.example.com"),
+        ("RELEASE_SLACK_URL_FILE", &good),
+    ]);
     assert_eq!(
         both.say(&notice(Moment::Started)).await,
         ["RELEASE_SLACK_URL and RELEASE_SLACK_URL_FILE are both given; neither is used"]

@@ -29,7 +29,12 @@ async fn hub(wrong: Vec<Mock>) -> (MockServer, Target) {
         ("POST", "/v1/auth/register", 201, json!({ "id": "usr_1" })),
         ("POST", "/v1/auth/login", 200, json!({ "access_token": "a token" })),
         ("POST", "/v1/projects", 201, json!({ "id": "prj_1" })),
-        ("POST", "/v1/projects/prj_1/members", 201, json!({ "status": "pending" })),
+        (
+            "POST",
+            "/v1/projects/prj_1/members",
+            201,
+            json!({ "status": "pending" }),
+        ),
         ("GET", "/v1/projects/prj_1", 200, json!({ "id": "prj_1" })),
         ("POST", "/v1/projects/prj_1/tasks", 201, json!({ "id": "tsk_1" })),
         (
@@ -59,7 +64,9 @@ fn answering(verb: &str, place: &str, answer: ResponseTemplate) -> Mock {
 
 async fn asked(server: &MockServer, verb: &str, place: &str) -> Vec<Request> {
     let all = server.received_requests().await.unwrap_or_default();
-    let those = all.into_iter().filter(|request| request.method.as_str() == verb && request.url.path() == place);
+    let those = all
+        .into_iter()
+        .filter(|request| request.method.as_str() == verb && request.url.path() == place);
     those.collect()
 }
 
@@ -85,16 +92,28 @@ async fn two_people_register_work_are_notified_and_leave() {
     let accounts = asked(&server, "POST", "/v1/auth/register").await;
     let emails: Vec<String> = accounts
         .iter()
-        .map(|request| request.body_json::<Value>().unwrap()["email"].as_str().unwrap().to_owned())
+        .map(|request| {
+            request.body_json::<Value>().unwrap()["email"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
-    assert!(emails[0].starts_with("smoke.ada.") && emails[1].ends_with("@example.com"), "{emails:?}");
+    assert!(
+        emails[0].starts_with("smoke.ada.") && emails[1].ends_with("@example.com"),
+        "{emails:?}"
+    );
     assert_eq!(asked(&server, "DELETE", "/v1/me").await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_step_that_fails_is_named_with_the_request_the_status_and_the_hubs_words() {
     let problem = json!({ "title": "Unavailable", "detail": "the database does not answer", "trace_id": "4bf9" });
-    let refused = answering("POST", "/v1/projects", ResponseTemplate::new(503).set_body_json(problem));
+    let refused = answering(
+        "POST",
+        "/v1/projects",
+        ResponseTemplate::new(503).set_body_json(problem),
+    );
     let (server, target) = hub(vec![refused]).await;
     let error = format!("{:#}", run(&target).await.unwrap_err());
     assert_eq!(
@@ -107,7 +126,11 @@ async fn a_step_that_fails_is_named_with_the_request_the_status_and_the_hubs_wor
 
 #[tokio::test]
 async fn news_that_do_not_come_are_waited_for_no_longer_than_the_patience() {
-    let nothing = answering("GET", "/v1/notifications", ResponseTemplate::new(200).set_body_json(json!({ "items": [] })));
+    let nothing = answering(
+        "GET",
+        "/v1/notifications",
+        ResponseTemplate::new(200).set_body_json(json!({ "items": [] })),
+    );
     let (server, mut target) = hub(vec![nothing]).await;
     target.patience = Duration::from_secs(1);
     let error = format!("{:#}", run(&target).await.unwrap_err());
@@ -129,20 +152,31 @@ async fn a_host_that_the_router_does_not_know_is_named_with_what_it_said() {
     )])
     .await;
     let error = format!("{:#}", run(&target).await.unwrap_err());
-    for part in ["every service answers at its own host", "gateway.hub.example.com does not answer", "404 page not found"] {
+    for part in [
+        "every service answers at its own host",
+        "gateway.hub.example.com does not answer",
+        "404 page not found",
+    ] {
         assert!(error.contains(part), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_rate_limit_is_waited_for_and_an_account_that_stays_fails_the_test() {
-    let limit = answering("POST", "/v1/auth/login", ResponseTemplate::new(429).insert_header("retry-after", "0"));
+    let limit = answering(
+        "POST",
+        "/v1/auth/login",
+        ResponseTemplate::new(429).insert_header("retry-after", "0"),
+    );
     let stays = answering("DELETE", "/v1/me", ResponseTemplate::new(500).set_body_string("no"));
     let (server, mut target) = hub(vec![limit.up_to_n_times(2), stays]).await;
     target.patience = Duration::from_secs(20);
     let error = format!("{:#}", run(&target).await.unwrap_err());
     assert_eq!(asked(&server, "POST", "/v1/auth/login").await.len(), 4);
-    assert!(error.contains("failed where the accounts are closed: the account of smoke."), "{error}");
+    assert!(
+        error.contains("failed where the accounts are closed: the account of smoke."),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -150,5 +184,8 @@ async fn where_nobody_listens_it_says_so() {
     let mut target = Target::new("http://127.0.0.1:1".parse().unwrap(), "localhost");
     target.patience = Duration::from_millis(300);
     let error = format!("{:#}", run(&target).await.unwrap_err());
-    assert!(error.contains("gateway.localhost does not answer") && error.ends_with("no connection"), "{error}");
+    assert!(
+        error.contains("gateway.localhost does not answer") && error.ends_with("no connection"),
+        "{error}"
+    );
 }
