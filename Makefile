@@ -13,7 +13,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(or $(XDG_CACHE_HOME),$(H
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo demo-outage bench test n-1 lint fmt clean integration e2e \
-  build build-one push scan digests swarm-init secrets up status logs stop start destroy backup restore test-stack
+  build build-one push scan digests swarm-init secrets stackctl deploy up rollback releases diff status logs stop start destroy backup restore test-stack
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,7 +70,12 @@ e2e: setup ## the stack on a real Swarm: acceptance suite and outages [TAG=lates
 	@exec "$(CARGO_TARGET_DIR)/debug/cloudtaskhub-e2e" $(ARGS)
 
 # --- on Docker Swarm: docs/vps-setup.md, docs/operations.md. Variables reach the scripts as environment.
-export IMAGE_PREFIX TAG BINARIES BUILD_FLAGS STACK ENV DOMAIN ACME_EMAIL TLS OVERLAYS DEPLOY_FLAGS WAIT VOLUMES YES
+export IMAGE_PREFIX TAG BINARIES BUILD_FLAGS STACK ENV DOMAIN ACME_EMAIL TLS OVERLAYS WAIT VOLUMES YES STACKCTL
+# The release tool: docs/releases.md. A machine without Rust names one that is there: STACKCTL=/usr/local/bin/stackctl
+ifndef STACKCTL
+STACKCTL := $(RELEASE)/stackctl
+RELEASE_TOOL := stackctl
+endif
 
 build: ## build the images of all services [TAG=latest] [IMAGE_PREFIX=cloudtaskhub]
 	@scripts/images build
@@ -90,14 +95,28 @@ digests: ## sizes of the images, and what tells whether two builds are the same
 swarm-init: ## prepare this machine for the stack: Swarm, network, secrets, labels
 	@scripts/stack swarm-init
 
-secrets: ## make the secrets that are missing [ROTATE=name: a new value for one]
+secrets: $(if $(ROTATE),$(RELEASE_TOOL)) ## make the secrets that are missing [ROTATE=name: a new value for one]
 	@scripts/secrets $(if $(ROTATE),rotate "$(ROTATE)",make)
 
-up: ## deploy the stack and wait until it is healthy [ENV=production] [DOMAIN=hub.example.com]
-	@scripts/stack up
+stackctl: setup
+	@cargo build --release --locked --quiet -p stackctl
 
-status: ## services, replicas, versions, health, consumer lag, disk
-	@scripts/stack status
+deploy: $(RELEASE_TOOL) ## release a tag; watched, tested, recorded, undone if it fails [TAG=latest] [ENV=production] [ARGS=--dry-run]
+	@"$(STACKCTL)" deploy $(ARGS)
+
+up: deploy ## the same: there is one way to deploy
+
+rollback: $(RELEASE_TOOL) ## go back to the last release that succeeded, as it was [TAG=x] [ARGS=--dry-run]
+	@"$(STACKCTL)" rollback $(if $(TAG),--tag "$(TAG)") $(ARGS)
+
+releases: $(RELEASE_TOOL) ## what was released: tag, when, who, how long, result, why
+	@"$(STACKCTL)" releases $(ARGS)
+
+diff: $(RELEASE_TOOL) ## what a deploy would change [TAG=latest] [ENV=production]
+	@"$(STACKCTL)" diff $(ARGS)
+
+status: $(RELEASE_TOOL) ## release, services, replicas, versions, health, consumer lag, disk
+	@"$(STACKCTL)" status $(ARGS)
 
 logs: ## follow the log of a service [SERVICE=auth]
 	@scripts/stack logs "$(SERVICE)"
@@ -105,7 +124,7 @@ logs: ## follow the log of a service [SERVICE=auth]
 stop: ## scale the stack to nothing; data and settings stay
 	@scripts/stack stop
 
-start: ## scale it back
+start: $(RELEASE_TOOL) ## scale it back
 	@scripts/stack start
 
 destroy: ## remove the stack, after a question; keeps data [VOLUMES=1: not]
@@ -114,7 +133,7 @@ destroy: ## remove the stack, after a question; keeps data [VOLUMES=1: not]
 backup: ## back up all databases [TO=./backups]
 	@scripts/backup save "$(or $(TO),./backups)"
 
-restore: ## put a backup back, after a question [FROM=./backups/…]
+restore: $(RELEASE_TOOL) ## put a backup back, after a question [FROM=./backups/…]
 	@scripts/backup restore "$(FROM)"
 
 test-stack: ## what is in the images, and who may not talk to whom in the running stack

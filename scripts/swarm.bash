@@ -28,37 +28,12 @@ members() { # names of the stack's services
 since=''
 now() { date -u +%Y-%m-%dT%H:%M:%S.%NZ; }
 
-# standing SERVICE: one word about it (ready, updating, starting, failed), then how many tasks run, and why not all
-standing() {
-  local service=$1 wanted update begun condition states running complete failure
-  IFS='|' read -r wanted update begun condition < <(docker service inspect --format \
-    '{{if .Spec.Mode.Replicated}}{{.Spec.Mode.Replicated.Replicas}}{{end}}|{{if .UpdateStatus}}{{.UpdateStatus.State}} {{.UpdateStatus.Message}}|{{json .UpdateStatus.StartedAt}}{{else}}|{{end}}|{{if .Spec.TaskTemplate.RestartPolicy}}{{.Spec.TaskTemplate.RestartPolicy.Condition}}{{end}}' "$service")
-  begun=${begun//\"/}
-  case $update in
-    paused* | rollback_*)
-      if [[ ! $begun < $since ]]; then
-        echo "failed $update"
-        return
-      fi
-      ;;
-  esac
-  # newest first within each slot
-  states=$(docker service ps --no-trunc --format '{{.DesiredState}}|{{.CurrentState}}|{{.Error}}|{{.Node}}' "$service")
-  running=$(grep -c '^Running|Running ' <<<"$states" || true)
-  complete=$(grep -c '|Complete ' <<<"$states" || true)
-  failure=$(sed -n 's/^[^|]*|\(Failed\|Rejected\|Pending\)[^|]*|\(..*\)|\(.*\)$/\2 \3/p' <<<"$states" | head -n 1)
-  wanted=${wanted:-$(grep -c '^Running|' <<<"$states" || true)}
-  if [ "$condition" = on-failure ]; then # a job
-    if [ "$wanted" = 0 ] || { [ "$complete" -ge 1 ] && [[ $(head -n 1 <<<"$states") == *"|Complete "* ]]; }; then
-      echo "ready done"
-    else echo "starting ${failure}"; fi
-  elif [[ $update == updating* ]]; then
-    echo "updating ${running}/${wanted} ${failure}"
-  elif [ "$running" = "$wanted" ]; then
-    echo "ready ${running}/${wanted}"
-  else
-    echo "starting ${running}/${wanted} ${failure}"
-  fi
+# The release tool, which knows when a service runs: the one that make has built, or that STACKCTL names.
+stackctl() {
+  local tool=${STACKCTL:-${CARGO_TARGET_DIR:-target}/release/stackctl}
+  [ -x "$tool" ] || tool=$(type -P stackctl) ||
+    stop "stackctl is missing: cargo build --release --locked -p stackctl, or STACKCTL=where it is"
+  STACK=$stack "$tool" "$@"
 }
 
 change() { # SERVICE FLAGS...: docker service update, and until Swarm has begun with it
@@ -74,15 +49,5 @@ change() { # SERVICE FLAGS...: docker service update, and until Swarm has begun 
 }
 
 settled() { # SERVICE: waits until it is ready, WAIT seconds at most; tells why when it is not
-  local end=$((SECONDS + ${WAIT:-300})) now
-  while [ $SECONDS -lt $end ]; do
-    now=$(standing "$1")
-    case $now in
-      ready*) return 0 ;;
-      failed*) break ;;
-    esac
-    sleep 1
-  done
-  say "$1: $now"
-  return 1
+  stackctl wait --service "$1" --since "$since" --stable 1
 }

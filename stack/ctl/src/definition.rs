@@ -185,7 +185,10 @@ impl Definition {
             Some(format!("{stack}_{name}_{version}"))
         };
         let gone = self.secrets().into_iter().filter(|name| !existing.contains(name));
-        let replaced: Vec<(String, String)> = gone.filter_map(|gone| Some((newest(&gone)?, gone))).map(|(new, old)| (old, new)).collect();
+        let replaced: Vec<(String, String)> = gone
+            .filter_map(|gone| Some((newest(&gone)?, gone)))
+            .map(|(new, old)| (old, new))
+            .collect();
         if replaced.is_empty() {
             return (self.clone(), replaced);
         }
@@ -212,7 +215,9 @@ impl Definition {
         }
         let hash = hash(value.to_string().as_bytes());
         for service in services(&mut value) {
-            let deploy = service.entry("deploy").or_insert_with(|| Value::Object(serde_json::Map::new()));
+            let deploy = service
+                .entry("deploy")
+                .or_insert_with(|| Value::Object(serde_json::Map::new()));
             if deploy["labels"].is_null() {
                 deploy["labels"] = Value::Object(serde_json::Map::new());
             }
@@ -241,7 +246,10 @@ fn defined(value: &Value) -> impl Iterator<Item = Defined<'_>> {
 
 fn services(value: &mut Value) -> impl Iterator<Item = &mut serde_json::Map<String, Value>> {
     let services = value.get_mut("services").and_then(Value::as_object_mut);
-    services.into_iter().flatten().filter_map(|(_, service)| service.as_object_mut())
+    services
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, service)| service.as_object_mut())
 }
 
 fn each_string(value: &mut Value, change: &impl Fn(&str) -> String) {
@@ -293,7 +301,10 @@ mod tests {
     fn each_service_says_which_definition_it_follows() {
         let (one, two) = (pinned("sha256:aa"), pinned("sha256:bb"));
         for service in ["web", "store"] {
-            assert_eq!(one.value()["services"][service]["deploy"]["labels"][FOLLOWS], one.hash());
+            assert_eq!(
+                one.value()["services"][service]["deploy"]["labels"][FOLLOWS],
+                one.hash()
+            );
         }
         assert_eq!(one.hash().len(), 12);
         assert_ne!(one.hash(), two.hash());
@@ -304,7 +315,10 @@ mod tests {
     fn only_what_is_outside_has_to_be_there_before() {
         let definition = pinned("sha256:aa");
         assert_eq!(definition.networks(), BTreeSet::from(["public".to_owned()]));
-        assert_eq!(definition.stating_images(), BTreeSet::from(["web:1@sha256:aa".to_owned()]));
+        assert_eq!(
+            definition.stating_images(),
+            BTreeSet::from(["web:1@sha256:aa".to_owned()])
+        );
     }
 
     #[test]
@@ -313,7 +327,10 @@ mod tests {
         let existing = ["hub_key_1", "hub_url_3", "hub_url_4"].map(str::to_owned).into();
         let (changed, replaced) = definition.with_secrets("hub", &existing);
         assert_eq!(replaced, [("hub_url_2".to_owned(), "hub_url_4".to_owned())]);
-        assert_eq!(changed.secrets(), BTreeSet::from(["hub_key_1".to_owned(), "hub_url_4".to_owned()]));
+        assert_eq!(
+            changed.secrets(),
+            BTreeSet::from(["hub_key_1".to_owned(), "hub_url_4".to_owned()])
+        );
         assert_ne!(changed.hash(), definition.hash());
 
         let existing = ["hub_key_1", "hub_url_2"].map(str::to_owned).into();

@@ -110,7 +110,9 @@ impl Engine {
     /// When it is another kind of address or there is no such socket.
     pub fn at(host: &str) -> anyhow::Result<Self> {
         let Some(socket) = host.strip_prefix("unix://") else {
-            bail!("DOCKER_HOST is {host}: the engine is asked through its socket, unix:///path; run stackctl on a manager");
+            bail!(
+                "DOCKER_HOST is {host}: the engine is asked through its socket, unix:///path; run stackctl on a manager"
+            );
         };
         ensure!(
             Path::new(socket).exists(),
@@ -148,9 +150,12 @@ impl Engine {
     pub async fn cli(&self, arguments: &[&str], input: Option<&str>) -> anyhow::Result<String> {
         let mut command = self.command();
         command.args(arguments);
-        finish(command, input)
-            .await
-            .with_context(|| format!("docker {}", arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ")))
+        finish(command, input).await.with_context(|| {
+            format!(
+                "docker {}",
+                arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ")
+            )
+        })
     }
 
     /// What this engine manages.
@@ -173,8 +178,7 @@ impl Engine {
             let description = node.description.unwrap_or_default();
             let platform = description.platform.unwrap_or_default();
             let ready = node.status.and_then(|status| status.state) == Some(NodeState::READY);
-            let available =
-                node.spec.and_then(|spec| spec.availability) == Some(NodeSpecAvailabilityEnum::ACTIVE);
+            let available = node.spec.and_then(|spec| spec.availability) == Some(NodeSpecAvailabilityEnum::ACTIVE);
             Node {
                 id: node.id.unwrap_or_default(),
                 name: description.hostname.unwrap_or_default(),
@@ -246,7 +250,11 @@ impl Engine {
             .ok()?;
         let last = inspected.state?.health?.log?.pop()?;
         let output = last.output.unwrap_or_default();
-        Some(format!("exit {}: {}", last.exit_code.unwrap_or_default(), output.trim()))
+        Some(format!(
+            "exit {}: {}",
+            last.exit_code.unwrap_or_default(),
+            output.trim()
+        ))
     }
 
     /// Configs that have this label (`name` or `name=value`).
@@ -414,7 +422,11 @@ impl Engine {
     /// # Errors
     /// When the engine does not answer.
     pub async fn remove_image(&self, reference: &str) -> anyhow::Result<bool> {
-        match self.docker.remove_image(reference, None::<RemoveImageOptions>, None).await {
+        match self
+            .docker
+            .remove_image(reference, None::<RemoveImageOptions>, None)
+            .await
+        {
             Ok(_) => Ok(true),
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(false),
             Err(error) => Err(error.into()),

@@ -88,16 +88,29 @@ impl Failure {
     /// In one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let service = self.service.as_ref().map(|service| format!("{service}: ")).unwrap_or_default();
+        let service = self
+            .service
+            .as_ref()
+            .map(|service| format!("{service}: "))
+            .unwrap_or_default();
         let error = self.task.as_ref().map(|task| task.error.as_str()).unwrap_or_default();
-        let error = if error.is_empty() || self.reason.contains(error) { String::new() } else { format!(" ({error})") };
+        let error = if error.is_empty() || self.reason.contains(error) {
+            String::new()
+        } else {
+            format!(" ({error})")
+        };
         format!("{service}{}{error}", self.reason)
     }
 }
 
 /// The task that tells most: the one that Swarm names, else the last one that failed, else one that does not run.
 fn witness<'a>(service: &Service, tasks: &'a [Task], before: &Before, reason: &str) -> Option<&'a Task> {
-    let mine = || tasks.iter().rev().filter(|task| task.service == service.id && !before.knows(task));
+    let mine = || {
+        tasks
+            .iter()
+            .rev()
+            .filter(|task| task.service == service.id && !before.knows(task))
+    };
     let named = mine().find(|task| reason.contains(&task.id));
     let failed = || mine().find(|task| task.failed());
     let idle = || mine().find(|task| task.desired == "running" && task.state != "running");

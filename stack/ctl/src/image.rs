@@ -59,7 +59,8 @@ pub async fn resolve(engine: &Engine, swarm: &Swarm, reference: &str, everywhere
             fits(std::slice::from_ref(&image.platform))?;
         } else {
             let remote = engine.remote_image(reference).await;
-            let remote = remote.map_err(|error| format!("{name}: there is no such image here, and its registry says: {error:#}"))?;
+            let remote = remote
+                .map_err(|error| format!("{name}: there is no such image here, and its registry says: {error:#}"))?;
             fits(&remote.platforms)?;
         }
         return Ok(Pinned {
@@ -75,7 +76,9 @@ pub async fn resolve(engine: &Engine, swarm: &Swarm, reference: &str, everywhere
             remote.digest
         }
         (Err(error), None) => {
-            return Err(format!("{reference}: there is no such image here, and its registry says: {error:#}"));
+            return Err(format!(
+                "{reference}: there is no such image here, and its registry says: {error:#}"
+            ));
         }
         // The registry is away or has forgotten it: what came from there is what it was.
         (Err(_), Some(image)) => {
@@ -145,7 +148,11 @@ pub fn credentials(reference: &str) -> Option<DockerCredentials> {
     let config = fs::read(folder.join("config.json")).ok()?;
     let config: Value = serde_json::from_slice(&config).ok()?;
     let registry = registry(reference);
-    let key = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
+    let key = if registry == "docker.io" {
+        "https://index.docker.io/v1/"
+    } else {
+        registry
+    };
     let auth = BASE64_STANDARD.decode(config["auths"][key]["auth"].as_str()?).ok()?;
     let auth = String::from_utf8(auth).ok()?;
     let (user, password) = auth.split_once(':')?;
@@ -184,8 +191,14 @@ fn registry(reference: &str) -> &str {
 /// A name with all that may be left out of it.
 fn repository(name: &str) -> String {
     let registry = registry(name);
-    let path = name.strip_prefix(registry).map_or(name, |rest| rest.trim_start_matches('/'));
-    let library = if registry == "docker.io" && !path.contains('/') { "library/" } else { "" };
+    let path = name
+        .strip_prefix(registry)
+        .map_or(name, |rest| rest.trim_start_matches('/'));
+    let library = if registry == "docker.io" && !path.contains('/') {
+        "library/"
+    } else {
+        ""
+    };
     format!("{registry}/{library}{path}")
 }
 
@@ -198,7 +211,11 @@ fn repository_matches(name: &str, wanted: &str) -> bool {
 pub fn same(one: &str, other: &str) -> bool {
     let full = |reference: &str| {
         let (name, tag) = split_tag(reference);
-        (repository(name), tag.to_owned(), split_digest(reference).1.map(str::to_owned))
+        (
+            repository(name),
+            tag.to_owned(),
+            split_digest(reference).1.map(str::to_owned),
+        )
     };
     one == other || full(one) == full(other)
 }
@@ -245,13 +262,22 @@ mod tests {
     fn an_image_of_one_node_is_refused_on_several_unless_all_have_it() {
         let refusal = pin_local("hub/auth:ci", &image(), &swarm(3), false).unwrap_err();
         assert!(refusal.contains("the Swarm has 3"), "{refusal}");
-        assert_eq!(pin_local("hub/auth:ci", &image(), &swarm(3), true).unwrap().name, "hub/auth:ci");
+        assert_eq!(
+            pin_local("hub/auth:ci", &image(), &swarm(3), true).unwrap().name,
+            "hub/auth:ci"
+        );
     }
 
     #[test]
     fn names_are_taken_apart_as_docker_does() {
-        assert_eq!(split_tag("registry:5000/hub/auth"), ("registry:5000/hub/auth", "latest"));
-        assert_eq!(split_tag("registry:5000/hub/auth:v2@sha256:aa"), ("registry:5000/hub/auth", "v2"));
+        assert_eq!(
+            split_tag("registry:5000/hub/auth"),
+            ("registry:5000/hub/auth", "latest")
+        );
+        assert_eq!(
+            split_tag("registry:5000/hub/auth:v2@sha256:aa"),
+            ("registry:5000/hub/auth", "v2")
+        );
         assert_eq!(registry("registry:5000/hub/auth:v2"), "registry:5000");
         assert_eq!(registry("hub/auth"), "docker.io");
         assert_eq!(repository("postgres"), "docker.io/library/postgres");

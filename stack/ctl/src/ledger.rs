@@ -14,7 +14,11 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{definition::Definition, engine::Engine, statement::Statement};
+use crate::{
+    definition::Definition,
+    engine::{Config, Engine},
+    statement::Statement,
+};
 
 /// The label of the ledger's objects; its value is the stack.
 const STACK: &str = "cloudtaskhub.release";
@@ -130,7 +134,9 @@ impl Entry {
     /// Whether it ended well.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        self.ended.as_ref().is_some_and(|ended| ended.outcome == Outcome::Succeeded)
+        self.ended
+            .as_ref()
+            .is_some_and(|ended| ended.outcome == Outcome::Succeeded)
     }
 
     /// How long it took, in seconds, if it has ended.
@@ -188,7 +194,10 @@ pub fn step_back(entries: &[Entry]) -> Option<&Entry> {
     while let Some(target) = from.begun.target.and_then(|number| find(entries, number)) {
         from = target;
     }
-    let before = entries.iter().rev().filter(|entry| entry.begun.number < from.begun.number);
+    let before = entries
+        .iter()
+        .rev()
+        .filter(|entry| entry.begun.number < from.begun.number);
     before
         .filter(|entry| entry.succeeded())
         .find(|entry| entry.begun.definition != from.begun.definition)
@@ -206,21 +215,18 @@ impl<'a> Ledger<'a> {
     /// # Errors
     /// When the engine does not answer, or an object is damaged.
     pub async fn read(&self) -> anyhow::Result<Vec<Entry>> {
-        let (mut begun, mut ended) = (BTreeMap::new(), BTreeMap::new());
-        for config in self.engine.configs(&format!("{STACK}={}", self.stack)).await? {
-            let number: u64 = config.label(NUMBER).parse().with_context(|| format!("{} has no number", config.name))?;
-            let damaged = || format!("{} cannot be read", config.name);
-            if config.label(PART) == "begun" {
-                begun.insert(number, unpack::<Begun>(&config.data).with_context(damaged)?);
-            } else {
-                ended.insert(number, unpack::<Ended>(&config.data).with_context(damaged)?);
-            }
-        }
-        let entries = begun.into_iter().map(|(number, begun)| Entry {
-            begun,
-            ended: ended.remove(&number),
-        });
-        Ok(entries.collect())
+        let configs = self.engine.configs(&format!("{STACK}={}", self.stack)).await?;
+        Ok(collect(configs)?.remove(self.stack).unwrap_or_default())
+    }
+
+    /// The releases of the other stacks of this Swarm.
+    ///
+    /// # Errors
+    /// When the engine does not answer, or an object is damaged.
+    pub async fn others(&self) -> anyhow::Result<Vec<Vec<Entry>>> {
+        let mut all = collect(self.engine.configs(STACK).await?)?;
+        all.remove(self.stack);
+        Ok(all.into_values().collect())
     }
 
     /// Writes that a release begins.
@@ -257,6 +263,28 @@ impl<'a> Ledger<'a> {
     }
 }
 
+/// The releases that these objects are, by stack.
+fn collect(configs: Vec<Config>) -> anyhow::Result<BTreeMap<String, Vec<Entry>>> {
+    let (mut begun, mut ended) = (BTreeMap::new(), BTreeMap::new());
+    for config in configs {
+        let stack = config.label(STACK).to_owned();
+        let number = config.label(NUMBER).parse::<u64>();
+        let key = (stack, number.with_context(|| format!("{} has no number", config.name))?);
+        let damaged = || format!("{} cannot be read", config.name);
+        if config.label(PART) == "begun" {
+            begun.insert(key, unpack::<Begun>(&config.data).with_context(damaged)?);
+        } else {
+            ended.insert(key, unpack::<Ended>(&config.data).with_context(damaged)?);
+        }
+    }
+    let mut stacks: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for (key, begun) in begun {
+        let ended = ended.remove(&key);
+        stacks.entry(key.0).or_default().push(Entry { begun, ended });
+    }
+    Ok(stacks)
+}
+
 fn pack(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(&serde_json::to_vec(value)?)?;
@@ -270,7 +298,7 @@ fn unpack<T: DeserializeOwned>(data: &[u8]) -> anyhow::Result<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn entry(number: u64, tag: &str, target: Option<u64>, outcome: Option<Outcome>, restored: Option<u64>) -> Entry {
@@ -300,8 +328,14 @@ mod tests {
         }
     }
 
-    fn good(number: u64, tag: &str) -> Entry {
+    /// A release that succeeded, of one service `web`.
+    pub(crate) fn good(number: u64, tag: &str) -> Entry {
         entry(number, tag, None, Some(Outcome::Succeeded), None)
+    }
+
+    /// One that failed, and left things between.
+    pub(crate) fn failed(number: u64, tag: &str) -> Entry {
+        entry(number, tag, None, Some(Outcome::Failed), None)
     }
 
     #[test]
@@ -340,9 +374,17 @@ mod tests {
 
     #[test]
     fn from_between_two_releases_it_goes_to_the_last_that_succeeded() {
-        let entries = [good(1, "v1"), good(2, "v2"), entry(3, "v3", None, Some(Outcome::Interrupted), None)];
+        let entries = [
+            good(1, "v1"),
+            good(2, "v2"),
+            entry(3, "v3", None, Some(Outcome::Interrupted), None),
+        ];
         assert_eq!(step_back(&entries).unwrap().begun.number, 2);
-        let restored = [good(1, "v1"), good(2, "v2"), entry(3, "v3", None, Some(Outcome::Failed), Some(2))];
+        let restored = [
+            good(1, "v1"),
+            good(2, "v2"),
+            entry(3, "v3", None, Some(Outcome::Failed), Some(2)),
+        ];
         assert_eq!(step_back(&restored).unwrap().begun.number, 1);
     }
 

@@ -165,11 +165,16 @@ impl Lock<'_> {
                 continue;
             };
             let Some(found) = found else {
-                return anyhow::anyhow!("the lock of this release was removed (stackctl unlock): it stopped where it was; see: stackctl status");
+                return anyhow::anyhow!(
+                    "the lock of this release was removed (stackctl unlock): it stopped where it was; see: stackctl status"
+                );
             };
             let theirs = Holder::read(&found);
             if theirs.process != self.holder.process {
-                return anyhow::anyhow!("{} has taken over the lock of this release: it stopped where it was", theirs.holder);
+                return anyhow::anyhow!(
+                    "{} has taken over the lock of this release: it stopped where it was",
+                    theirs.holder
+                );
             }
             holder.renewed = Timestamp::now();
             drop(self.engine.relabel_config(&found, holder.labels(stack)).await);
@@ -204,7 +209,10 @@ impl Holder {
             (SINCE, self.since.to_string()),
             (RENEWED, self.renewed.to_string()),
         ];
-        labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        labels
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     fn read(config: &Config) -> Self {

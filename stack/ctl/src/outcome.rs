@@ -114,7 +114,11 @@ impl Outcome {
     #[must_use]
     pub fn refused(stack: &str, tag: &str, problems: Vec<Problem>) -> Self {
         let incompatible = problems.iter().all(|problem| problem.about == "compatibility");
-        let result = if incompatible { Verdict::Incompatible } else { Verdict::Refused };
+        let result = if incompatible {
+            Verdict::Incompatible
+        } else {
+            Verdict::Refused
+        };
         Self {
             problems,
             ..Self::new(result, stack, tag)
@@ -125,7 +129,10 @@ impl Outcome {
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (stack, tag) = (&self.stack, &self.tag);
-        let number = self.release.map(|number| format!("release {number} ")).unwrap_or_default();
+        let number = self
+            .release
+            .map(|number| format!("release {number} "))
+            .unwrap_or_default();
         match self.result {
             Verdict::Succeeded => write!(f, "{stack}: {number}({tag}) stands, after {:.1} s", self.seconds)?,
             Verdict::Planned => write!(f, "{stack}: {tag} can be released; nothing was changed")?,
@@ -136,8 +143,15 @@ impl std::fmt::Display for Outcome {
                 write!(f, "{stack}: nothing was changed, another release is under way")?;
             }
             Verdict::Restored => {
-                let back = self.restored.map(|number| format!("release {number}")).unwrap_or_default();
-                write!(f, "{stack}: {number}({tag}) FAILED; {back} is back and was tested, after {:.1} s", self.seconds)?;
+                let back = self
+                    .restored
+                    .map(|number| format!("release {number}"))
+                    .unwrap_or_default();
+                write!(
+                    f,
+                    "{stack}: {number}({tag}) FAILED; {back} is back and was tested, after {:.1} s",
+                    self.seconds
+                )?;
             }
             Verdict::Broken => write!(f, "{stack}: {number}({tag}) FAILED, and no tested release stands now")?,
         }
@@ -145,7 +159,10 @@ impl std::fmt::Display for Outcome {
             write!(f, "\n  {:<14} {}", problem.about, problem.text)?;
         }
         if let Some(holder) = &self.holder {
-            write!(f, "\n  held by {holder}\n  a lock that is not renewed for a minute is taken over; stackctl unlock breaks it")?;
+            write!(
+                f,
+                "\n  held by {holder}\n  a lock that is not renewed for a minute is taken over; stackctl unlock breaks it"
+            )?;
         }
         if let Some(failure) = &self.failure {
             write!(f, "\n{failure}")?;
@@ -159,7 +176,11 @@ impl std::fmt::Display for Outcome {
                 .iter()
                 .map(|(name, condition)| vec![name.clone(), condition.to_string()])
                 .collect();
-            write!(f, "\nwhat stands now:\n{}", table(&["SERVICE", "CONDITION"], &rows).trim_end())?;
+            write!(
+                f,
+                "\nwhat stands now:\n{}",
+                table(&["SERVICE", "CONDITION"], &rows).trim_end()
+            )?;
         }
         if !self.commands.is_empty() {
             write!(f, "\nwhat to do:")?;
@@ -189,7 +210,10 @@ mod tests {
         let outcome = Outcome::refused("hub", "v3", vec![problem("compatibility"), problem("disk")]);
         assert_eq!((outcome.result, outcome.exit_code), (Verdict::Refused, 2));
         let text = outcome.to_string();
-        assert!(text.contains("nothing was changed") && text.contains("disk") && text.contains("is wrong"), "{text}");
+        assert!(
+            text.contains("nothing was changed") && text.contains("disk") && text.contains("is wrong"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -82,14 +82,15 @@ impl Choice {
         let tags: BTreeSet<&str> = good().map(|entry| entry.begun.tag.as_str()).collect();
         let tags = tags.into_iter().collect::<Vec<_>>().join(", ");
         match (&self.tag.as_ref().filter(|tag| !tag.is_empty()), self.release) {
-            (_, Some(number)) => good()
-                .find(|entry| entry.begun.number == number)
-                .ok_or(format!("there is no release {number} that succeeded; see: stackctl releases")),
+            (_, Some(number)) => good().find(|entry| entry.begun.number == number).ok_or(format!(
+                "there is no release {number} that succeeded; see: stackctl releases"
+            )),
             (Some(tag), None) => good()
                 .find(|entry| entry.begun.tag == **tag)
                 .ok_or(format!("no release {tag} has succeeded; those that have: {tags}")),
-            (None, None) => ledger::step_back(entries)
-                .ok_or("no other release has succeeded before the one that stands; name one to go to (--tag)".to_owned()),
+            (None, None) => ledger::step_back(entries).ok_or(
+                "no other release has succeeded before the one that stands; name one to go to (--tag)".to_owned(),
+            ),
         }
     }
 }
@@ -99,7 +100,12 @@ impl Releaser<'_> {
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub async fn plan(&self, wish: &Wish, entries: &[Entry], repairing: bool) -> anyhow::Result<Result<Plan, Vec<Problem>>> {
+    pub async fn plan(
+        &self,
+        wish: &Wish,
+        entries: &[Entry],
+        repairing: bool,
+    ) -> anyhow::Result<Result<Plan, Vec<Problem>>> {
         let mut findings = Findings::default();
         let standing = ledger::standing(entries);
         let plan = match wish {
@@ -117,17 +123,26 @@ impl Releaser<'_> {
             Kind::Deploy => Direction::Deploy,
             Kind::Rollback => Direction::Rollback,
         };
-        let standing = if entries.is_empty() { Standing::Nothing } else { standing };
+        let standing = if entries.is_empty() {
+            Standing::Nothing
+        } else {
+            standing
+        };
         preflight::compatibility(entries, standing, &supplies.statements, direction, &mut findings);
         Ok(findings.verdict().map(|()| plan))
     }
 
     async fn plan_deploy(&self, sources: &Sources, findings: &mut Findings) -> Option<Plan> {
         let composed = sources.compose(self.engine, &self.stack).await;
-        let draft = composed.map_err(|error| findings.add("stack file", format!("{error:#}"))).ok()?;
+        let draft = composed
+            .map_err(|error| findings.add("stack file", format!("{error:#}")))
+            .ok()?;
         let names: BTreeSet<String> = draft.images().into_values().collect();
         let pinned = preflight::pin_images(self, &names, findings).await;
-        let names: BTreeMap<String, String> = pinned.iter().map(|(name, image)| (name.clone(), image.name.clone())).collect();
+        let names: BTreeMap<String, String> = pinned
+            .iter()
+            .map(|(name, image)| (name.clone(), image.name.clone()))
+            .collect();
         let definition = draft.pin(&names);
         // An image of this node has its new name only when the release begins.
         let stating = definition.stating_images();
@@ -137,7 +152,10 @@ impl Releaser<'_> {
         let mut warnings = Vec::new();
         let unpinned = pinned.values().filter(|image| !image.lasting);
         for image in unpinned {
-            warnings.push(format!("{} is not pinned: each node takes what it has by this name", image.name));
+            warnings.push(format!(
+                "{} is not pinned: each node takes what it has by this name",
+                image.name
+            ));
         }
         Some(Plan {
             kind: Kind::Deploy,
@@ -154,7 +172,12 @@ impl Releaser<'_> {
         })
     }
 
-    async fn plan_rollback(&self, choice: &Choice, entries: &[Entry], findings: &mut Findings) -> anyhow::Result<Option<Plan>> {
+    async fn plan_rollback(
+        &self,
+        choice: &Choice,
+        entries: &[Entry],
+        findings: &mut Findings,
+    ) -> anyhow::Result<Option<Plan>> {
         let target = match choice.find(entries) {
             Ok(target) => target,
             Err(problem) => {

@@ -23,7 +23,7 @@ pub struct Checks {
     #[arg(long, value_name = "GIGABYTES", env = "MIN_FREE_GB", default_value_t = 2.0)]
     pub min_free: f64,
     /// Images that no registry has are on every node by the same name.
-    #[arg(long, env = "IMAGES_EVERYWHERE")]
+    #[arg(long, env = "IMAGES_EVERYWHERE", value_parser = clap::builder::FalseyValueParser::new())]
     pub images_everywhere: bool,
 }
 
@@ -70,10 +70,17 @@ impl Findings {
 }
 
 /// Finds every image and its name for good.
-pub async fn pin_images(by: &Releaser<'_>, images: &BTreeSet<String>, findings: &mut Findings) -> BTreeMap<String, Pinned> {
+pub async fn pin_images(
+    by: &Releaser<'_>,
+    images: &BTreeSet<String>,
+    findings: &mut Findings,
+) -> BTreeMap<String, Pinned> {
     let everywhere = by.settings.checks.images_everywhere;
     let lookups = images.iter().map(|name| async move {
-        (name.clone(), image::resolve(by.engine, &by.swarm, name, everywhere).await)
+        (
+            name.clone(),
+            image::resolve(by.engine, &by.swarm, name, everywhere).await,
+        )
     });
     let mut pinned = BTreeMap::new();
     for (name, found) in futures_util::future::join_all(lookups).await {
@@ -99,7 +106,10 @@ pub async fn ask_images(by: &Releaser<'_>, images: &BTreeSet<String>, findings: 
         }
         match statement::of(engine.docker(), image).await {
             Ok(statement) => statements.push(statement),
-            Err(error) => findings.add("compatibility", format!("{image} does not say what release it is: {error:#}")),
+            Err(error) => findings.add(
+                "compatibility",
+                format!("{image} does not say what release it is: {error:#}"),
+            ),
         }
     }
     statements
@@ -119,12 +129,22 @@ pub async fn surroundings(
     let (engine, swarm) = (by.engine, &by.swarm);
     let secrets: BTreeSet<String> = engine.secrets().await?.into_iter().map(|(name, _)| name).collect();
     for missing in definition.secrets().difference(&secrets) {
-        findings.add("secret", format!("the secret {missing} is missing; make secrets, or scripts/secrets set NAME FILE"));
+        findings.add(
+            "secret",
+            format!("the secret {missing} is missing; make secrets, or scripts/secrets set NAME FILE"),
+        );
     }
     let configs: BTreeSet<String> = engine.config_names().await?.into_iter().collect();
     let coming: BTreeSet<String> = supplies.files.iter().map(|file| file.name.clone()).collect();
-    for missing in definition.configs().difference(&configs).filter(|name| !coming.contains(*name)) {
-        findings.add("config", format!("the config {missing} is missing: it is kept for the last releases only"));
+    for missing in definition
+        .configs()
+        .difference(&configs)
+        .filter(|name| !coming.contains(*name))
+    {
+        findings.add(
+            "config",
+            format!("the config {missing} is missing: it is kept for the last releases only"),
+        );
     }
     let networks: BTreeSet<String> = engine.swarm_networks().await?.into_iter().collect();
     for missing in definition.networks().difference(&networks) {
@@ -141,7 +161,13 @@ pub async fn surroundings(
         for service in engine.services(&by.stack).await? {
             let state = service.update.map(|update| update.state).unwrap_or_default();
             if state == "updating" || state == "rollback_started" {
-                findings.add("update", format!("another update of {} is under way ({state}): wait for its end (stackctl wait)", service.name));
+                findings.add(
+                    "update",
+                    format!(
+                        "another update of {} is under way ({state}): wait for its end (stackctl wait)",
+                        service.name
+                    ),
+                );
             }
         }
     }
@@ -149,7 +175,13 @@ pub async fn surroundings(
 }
 
 /// Whether this release may follow those that were.
-pub fn compatibility(entries: &[Entry], standing: Standing<'_>, target: &[Statement], direction: Direction, findings: &mut Findings) {
+pub fn compatibility(
+    entries: &[Entry],
+    standing: Standing<'_>,
+    target: &[Statement],
+    direction: Direction,
+    findings: &mut Findings,
+) {
     let running = match standing {
         Standing::Nothing => Vec::new(),
         Standing::Release(entry) => entry.begun.statements.clone(),
@@ -164,12 +196,16 @@ pub fn compatibility(entries: &[Entry], standing: Standing<'_>, target: &[Statem
     }
 }
 
-/// Too little room where the engine keeps images, if that is on this machine. In a container it is what its own files are on.
-fn no_room(root: &str, wanted: f64) -> Option<String> {
+/// Free bytes where the engine keeps images. In a container that place is not to be seen; its own files are on the same disk.
+pub(crate) fn free(root: &str) -> Option<u64> {
     let place = if Path::new(root).exists() { root } else { "/" };
     let room = rustix::fs::statvfs(place).ok()?;
+    Some(room.f_bavail * room.f_frsize)
+}
+
+fn no_room(root: &str, wanted: f64) -> Option<String> {
     #[expect(clippy::cast_precision_loss, reason = "gigabytes")]
-    let free = (room.f_bavail * room.f_frsize) as f64 / 1e9;
+    let free = free(root)? as f64 / 1e9;
     (free < wanted).then(|| {
         format!("{free:.1} GB are free where the engine keeps images ({root}), {wanted} are wanted: docker image prune, or --min-free")
     })

@@ -87,7 +87,8 @@ impl Releaser<'_> {
             }
         };
         if let Some(dead) = &lock.taken_over {
-            self.progress.say(format!("took over the lock of {dead}: it does not live any more"));
+            self.progress
+                .say(format!("took over the lock of {dead}: it does not live any more"));
         }
         let done = lock.during(&self.stack, self.released(wish)).await;
         let lost = done.is_err();
@@ -107,7 +108,8 @@ impl Releaser<'_> {
     pub async fn rehearse(&self, wish: &Wish) -> anyhow::Result<(Outcome, Option<Plan>)> {
         let entries = Ledger::new(self.engine, &self.stack).read().await?;
         let begun = Instant::now();
-        let (mut outcome, plan) = match self.plan(wish, &entries, true).await? {
+        let repairing = matches!(ledger::standing(&entries), Standing::Between(..));
+        let (mut outcome, plan) = match self.plan(wish, &entries, repairing).await? {
             Ok(plan) => (Outcome::new(Verdict::Planned, &self.stack, &plan.tag), Some(plan)),
             Err(problems) => (Outcome::refused(&self.stack, &wish.name(), problems), None),
         };
@@ -167,7 +169,10 @@ impl Releaser<'_> {
             ended: Timestamp::now(),
             restored: outcome.restored,
         };
-        ledger.end(begun.number, &ended).await.context("the end of the release could not be recorded")?;
+        ledger
+            .end(begun.number, &ended)
+            .await
+            .context("the end of the release could not be recorded")?;
         notice.moment = match (outcome.result, begun.kind) {
             (Verdict::Succeeded, Kind::Deploy) => Moment::Succeeded,
             (Verdict::Succeeded, Kind::Rollback) => Moment::RolledBack,
@@ -181,8 +186,12 @@ impl Releaser<'_> {
             // What could not be removed now is removed after the next release.
             match self.prune().await {
                 Ok(pruned) if pruned.is_empty() => {}
-                Ok(pruned) => self.progress.say(format!("removed what no kept release needs: {}", pruned.join(", "))),
-                Err(error) => self.progress.say(format!("warning: old configs and images were not removed: {error:#}")),
+                Ok(pruned) => self
+                    .progress
+                    .say(format!("removed what no kept release needs: {}", pruned.join(", "))),
+                Err(error) => self
+                    .progress
+                    .say(format!("warning: old configs and images were not removed: {error:#}")),
             }
         }
         Ok(outcome)
@@ -244,7 +253,10 @@ impl Releaser<'_> {
         }
         for file in &supplies.files {
             let labels = HashMap::from([(CONFIG.to_owned(), self.stack.clone())]);
-            self.engine.create_config(&file.name, labels, &file.data).await.map_err(deploying)?;
+            self.engine
+                .create_config(&file.name, labels, &file.data)
+                .await
+                .map_err(deploying)?;
         }
         let before = Before::look(self.engine, &self.stack).await.map_err(deploying)?;
         self.stack_deploy(definition).await.map_err(deploying)?;
@@ -252,7 +264,9 @@ impl Releaser<'_> {
         let settled = watch.settle(self.engine, &self.stack, &self.progress).await;
         self.progress.next();
         match settled {
-            Ok(time) => self.progress.say(format!("all services run, after {:.0} s", time.as_secs_f64())),
+            Ok(time) => self
+                .progress
+                .say(format!("all services run, after {:.0} s", time.as_secs_f64())),
             Err(fault) => {
                 return Err(Failure::witnessed(self.engine, &self.swarm, &self.stack, watch.before(), fault).await);
             }
@@ -263,7 +277,14 @@ impl Releaser<'_> {
 
     /// Gives the whole stack to Docker. Services that are in it no more are removed.
     async fn stack_deploy(&self, definition: &Definition) -> anyhow::Result<()> {
-        let mut arguments = vec!["stack", "deploy", "--prune", "--resolve-image", "never", "--with-registry-auth"];
+        let mut arguments = vec![
+            "stack",
+            "deploy",
+            "--prune",
+            "--resolve-image",
+            "never",
+            "--with-registry-auth",
+        ];
         // Newer command lines wait by themselves unless told not to; older ones do not know the word.
         let help = self.engine.cli(&["stack", "deploy", "--help"], None).await?;
         if help.contains("--detach") {
@@ -293,8 +314,12 @@ impl Releaser<'_> {
             broken.failure = Some(failure);
             broken.services = self.conditions().await;
             broken.commands = vec![
-                "no release has succeeded before: there is nothing to go back to, and the stack is left as it is".to_owned(),
-                format!("again, when the cause is gone:  stackctl --stack {stack} deploy --tag {}", begun.tag),
+                "no release has succeeded before: there is nothing to go back to, and the stack is left as it is"
+                    .to_owned(),
+                format!(
+                    "again, when the cause is gone:  stackctl --stack {stack} deploy --tag {}",
+                    begun.tag
+                ),
                 format!("or remove the stack:            docker stack rm {stack}"),
             ];
             return broken;
@@ -334,7 +359,10 @@ impl Releaser<'_> {
 
     /// How each service of the stack does now; empty when the engine does not say.
     pub(crate) async fn conditions(&self) -> BTreeMap<String, crate::watch::Condition> {
-        let (Ok(services), Ok(tasks)) = (self.engine.services(&self.stack).await, self.engine.tasks(&self.stack).await) else {
+        let (Ok(services), Ok(tasks)) = (
+            self.engine.services(&self.stack).await,
+            self.engine.tasks(&self.stack).await,
+        ) else {
             return BTreeMap::new();
         };
         let names = services.iter().map(|service| service.name.clone());
@@ -351,7 +379,8 @@ impl Releaser<'_> {
 
 /// Waits for a signal that asks to stop, and names it.
 async fn interrupted() -> &'static str {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         // Without handlers the signals end the process by themselves.
         return std::future::pending().await;
     };

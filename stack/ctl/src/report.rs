@@ -109,8 +109,16 @@ pub fn print(text: impl AsRef<str>) -> anyhow::Result<()> {
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines = vec![head.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>()];
     lines.extend(rows.iter().cloned());
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or_default()).collect();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..head.len())
+        .map(|column| width(column).unwrap_or_default())
+        .collect();
     let mut text = String::new();
     for line in &lines {
         let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -126,7 +134,10 @@ mod tests {
 
     #[test]
     fn a_table_is_as_wide_as_its_cells() {
-        let rows = [vec!["1".to_owned(), "a very long one".to_owned()], vec!["12".to_owned(), "b".to_owned()]];
+        let rows = [
+            vec!["1".to_owned(), "a very long one".to_owned()],
+            vec!["12".to_owned(), "b".to_owned()],
+        ];
         assert_eq!(table(&["NO", "TAG"], &rows), "NO  TAG\n1   a very long one\n12  b\n");
     }
 }

@@ -324,16 +324,17 @@ impl<'a> Story<'a> {
     async fn until<T>(&self, or: &str, mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
         let begun = Instant::now();
         loop {
-            let seen = look().await;
-            if let Ok(Some(value)) = seen {
-                return Ok(value);
-            }
+            let last = match look().await {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => None,
+                Err(error) => Some(error),
+            };
             if begun.elapsed() > self.target.patience {
-                let seconds = self.target.patience.as_secs();
-                let or = format!("{or}, {seconds} s long");
-                return Err(seen
-                    .err()
-                    .map_or_else(|| anyhow::anyhow!("{or}"), |error| error.context(or)));
+                let or = format!("{or}, {} s long", self.target.patience.as_secs());
+                return Err(match last {
+                    Some(error) => error.context(or),
+                    None => anyhow::anyhow!(or),
+                });
             }
             tokio::time::sleep(PAUSE).await;
         }

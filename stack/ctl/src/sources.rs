@@ -49,7 +49,9 @@ impl Sources {
         let composed = match engine::finish(command, None).await {
             Ok(composed) => composed,
             Err(error) if unknown_command(&error) => {
-                bail!("this Docker command line cannot put stack files together (docker stack config): version 23 or newer is needed")
+                bail!(
+                    "this Docker command line cannot put stack files together (docker stack config): version 23 or newer is needed"
+                )
             }
             Err(error) => return Err(error).context("the stack file is refused"),
         };
@@ -99,7 +101,12 @@ fn draft(mut value: Value, stack: &str) -> anyhow::Result<Draft> {
     let root = value.as_object_mut().context("the stack file is no map")?;
     root.retain(|name, _| !name.starts_with("x-"));
     let mut files = Vec::new();
-    for (name, config) in root.get_mut("configs").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (name, config) in root
+        .get_mut("configs")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(file) = config["file"].as_str() {
             let data = fs::read(file).with_context(|| format!("the config {name} is the file {file}"))?;
             let made = FileConfig::new(stack, name, data);
@@ -122,7 +129,9 @@ fn parse_variables(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            let (name, value) = line.split_once('=').with_context(|| format!("'{line}' is not NAME=VALUE"))?;
+            let (name, value) = line
+                .split_once('=')
+                .with_context(|| format!("'{line}' is not NAME=VALUE"))?;
             Ok((name.to_owned(), value.to_owned()))
         })
         .collect()
@@ -145,7 +154,11 @@ fn versions<'a>(
         versions.sort_unstable();
         let name = name.to_uppercase();
         if let [.., newest] = versions[..] {
-            let other = if let [.., before, _] = versions[..] { before } else { newest };
+            let other = if let [.., before, _] = versions[..] {
+                before
+            } else {
+                newest
+            };
             variables.insert(format!("{name}_OTHER_VERSION"), other.to_string());
             variables.insert(format!("{name}_VERSION"), newest.to_string());
         }
@@ -161,7 +174,9 @@ pub(crate) fn split_version<'a>(stack: &str, secret: &'a str) -> Option<(&'a str
 
 fn unknown_command(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
-    text.contains("is not a docker command") || text.contains("unknown command") || text.contains("Usage:  docker stack")
+    text.contains("is not a docker command")
+        || text.contains("unknown command")
+        || text.contains("Usage:  docker stack")
 }
 
 #[cfg(test)]
@@ -180,7 +195,14 @@ mod tests {
 
     #[test]
     fn the_newest_version_of_a_secret_is_used_and_the_one_before_is_accepted() {
-        let names = ["hub_mail_url_9", "hub_mail_url_10", "hub_key_1", "hub2_key_7", "other", "hub_key_x"];
+        let names = [
+            "hub_mail_url_9",
+            "hub_mail_url_10",
+            "hub_key_1",
+            "hub2_key_7",
+            "other",
+            "hub_key_x",
+        ];
         let secrets: Vec<_> = names.map(|name| (name.to_owned(), HashMap::new())).into();
         let versions = versions("hub", &secrets);
         assert_eq!(versions["MAIL_URL_VERSION"], "10");
@@ -203,6 +225,11 @@ mod tests {
         assert_ne!(draft(value, "hub").unwrap().files[0].name, before.files[0].name);
 
         let value = serde_json::json!({"services": {}, "secrets": {"key": {"file": "/key"}}});
-        assert!(draft(value, "hub").unwrap_err().to_string().contains("the secret key is a file"));
+        assert!(
+            draft(value, "hub")
+                .unwrap_err()
+                .to_string()
+                .contains("the secret key is a file")
+        );
     }
 }

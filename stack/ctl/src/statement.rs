@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub use ::statement::{Contraction, Migration, Retired, Statement};
 use anyhow::{Context, bail, ensure};
 use bollard::{
     Docker,
@@ -19,7 +20,6 @@ use bollard::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
-pub use statement::{Contraction, Migration, Retired, Statement};
 
 /// The command prints a constant; a machine that is out of breath still has to start a container for it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,7 +95,8 @@ async fn ask(docker: &Docker, container: &str) -> anyhow::Result<Answer> {
 fn read(image: &str, answer: &Answer) -> anyhow::Result<Statement> {
     if answer.code != 0 {
         let complaint = String::from_utf8_lossy(&answer.complaint);
-        let complaint = complaint.lines().next().unwrap_or("and says nothing").trim();
+        let mut lines = complaint.lines().map(str::trim).filter(|line| !line.is_empty());
+        let complaint = lines.next().unwrap_or("and says nothing");
         bail!(
             "{image}: `release` ends with {} ({complaint}); is it the image of a service, of a release that knows the command?",
             answer.code

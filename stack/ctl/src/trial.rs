@@ -12,7 +12,7 @@ use crate::{definition::Definition, report::Progress, smoke};
 #[derive(Debug, Clone, clap::Args)]
 pub struct Trial {
     /// No user's story: for stacks that are no hub.
-    #[arg(long, env = "NO_SMOKE")]
+    #[arg(long, env = "NO_SMOKE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_smoke: bool,
     /// Where the router listens, seen from here. By itself: this machine, at the port that the definition publishes.
     #[arg(long, value_name = "URL", env = "SMOKE_AT")]
@@ -46,7 +46,11 @@ impl Trial {
             let seconds: f64 = report.steps.iter().map(|step| step.seconds).sum();
             progress.say(format!("a user's story was told in {seconds:.1} s"));
         }
-        if let Some(command) = self.smoke_command.as_deref().filter(|command| !command.trim().is_empty()) {
+        if let Some(command) = self
+            .smoke_command
+            .as_deref()
+            .filter(|command| !command.trim().is_empty())
+        {
             let url = at.as_ref().zip(site).and_then(|(at, site)| {
                 let mut url = at.clone();
                 url.set_host(Some(&format!("gateway.{}", site.domain))).ok()?;
@@ -62,7 +66,11 @@ impl Trial {
         let mut words = line.split_whitespace();
         let program = words.next().context("an empty command")?;
         let mut command = Command::new(program);
-        command.args(words).env("STACK", stack).stdin(Stdio::null()).kill_on_drop(true);
+        command
+            .args(words)
+            .env("STACK", stack)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         if let Some(url) = url {
             command.env("HUB_URL", url.as_str().trim_end_matches('/'));
         }
@@ -75,7 +83,12 @@ impl Trial {
         let said = String::from_utf8_lossy(&said);
         let last: Vec<&str> = said.lines().rev().take(20).collect();
         let last: Vec<&str> = last.into_iter().rev().collect();
-        ensure!(output.status.success(), "{line}: {}\n    {}", output.status, last.join("\n    "));
+        ensure!(
+            output.status.success(),
+            "{line}: {}\n    {}",
+            output.status,
+            last.join("\n    ")
+        );
         Ok(())
     }
 }
@@ -92,12 +105,23 @@ impl Site {
     /// Read out of the definition: an old release is asked for where it was.
     fn of(definition: &Definition) -> Option<Self> {
         let services = definition.value()["services"].as_object()?;
-        let labels = || services.values().filter_map(|service| service["deploy"]["labels"].as_object());
+        let labels = || {
+            services
+                .values()
+                .filter_map(|service| service["deploy"]["labels"].as_object())
+        };
         let rule = labels().find_map(|labels| labels.get("traefik.http.routers.gateway.rule")?.as_str())?;
         let domain = rule.split_once("gateway.")?.1.split('`').next()?.to_owned();
-        let tls = labels().any(|labels| labels.get("traefik.http.routers.gateway.entrypoints").is_some_and(|entry| entry == "websecure"));
+        let tls = labels().any(|labels| {
+            labels
+                .get("traefik.http.routers.gateway.entrypoints")
+                .is_some_and(|entry| entry == "websecure")
+        });
         let target = if tls { 443 } else { 80 };
-        let ports = services.values().filter_map(|service| service["ports"].as_array()).flatten();
+        let ports = services
+            .values()
+            .filter_map(|service| service["ports"].as_array())
+            .flatten();
         let published = ports.filter(|port| port["target"] == target).find_map(|port| {
             let published = &port["published"];
             published.as_u64().or_else(|| published.as_str()?.parse().ok())
@@ -136,7 +160,10 @@ mod tests {
     #[test]
     fn the_hub_is_asked_for_where_its_definition_publishes_it() {
         let site = Site::of(&definition("web")).unwrap();
-        assert_eq!((site.domain.as_str(), site.port, site.tls), ("hub.example.com", 8088, false));
+        assert_eq!(
+            (site.domain.as_str(), site.port, site.tls),
+            ("hub.example.com", 8088, false)
+        );
         assert_eq!(site.address().unwrap().as_str(), "http://127.0.0.1:8088/");
         assert_eq!(Site::of(&definition("websecure")).unwrap().port, 8443);
         assert_eq!(Site::of(&Definition::parse("{}").unwrap()), None);

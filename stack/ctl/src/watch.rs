@@ -203,20 +203,37 @@ impl Watch {
         if fresh && (update.state == "paused" || update.state.starts_with("rollback_")) {
             return failed(format!("Swarm says {}: {}", update.state, update.message));
         }
-        if let Some(image) = expected.image.as_ref().filter(|image| !image::same(&service.image, image)) {
-            return failed(format!("Swarm has gone back to {} from {image} ({} {})", service.image, update.state, update.message));
+        if let Some(image) = expected
+            .image
+            .as_ref()
+            .filter(|image| !image::same(&service.image, image))
+        {
+            return failed(format!(
+                "Swarm has gone back to {} from {image} ({} {})",
+                service.image, update.state, update.message
+            ));
         }
         let follows = service.labels.get(FOLLOWS);
         if expected.follows.is_some() && follows != expected.follows.as_ref() {
-            return failed(format!("Swarm has gone back to an earlier definition ({} {})", update.state, update.message));
+            return failed(format!(
+                "Swarm has gone back to an earlier definition ({} {})",
+                update.state, update.message
+            ));
         }
-        if let Some(reason) = self.too_many_failures(service, tasks).or_else(|| self.no_place(tasks, now)) {
+        if let Some(reason) = self
+            .too_many_failures(service, tasks)
+            .or_else(|| self.no_place(tasks, now))
+        {
             return failed(reason);
         }
         let current = |task: &&&Task| task.container == service.container;
         let newest_error = || {
-            let last = tasks.iter().rev().find(|task| !task.error.is_empty() && !self.before.knows(task));
-            last.map(|task| format!("{}: {}", task.state, task.error)).unwrap_or_default()
+            let last = tasks
+                .iter()
+                .rev()
+                .find(|task| !task.error.is_empty() && !self.before.knows(task));
+            last.map(|task| format!("{}: {}", task.state, task.error))
+                .unwrap_or_default()
         };
         if service.job {
             let last = tasks.last().filter(|task| current(task) && task.state == "complete");
@@ -227,7 +244,10 @@ impl Watch {
             };
         }
         let desired: Vec<&&Task> = tasks.iter().filter(|task| task.desired == "running").collect();
-        let running = desired.iter().filter(|task| current(task) && task.state == "running").count() as u64;
+        let running = desired
+            .iter()
+            .filter(|task| current(task) && task.state == "running")
+            .count() as u64;
         let wanted = service.replicas.unwrap_or(desired.len() as u64);
         let old = desired.iter().filter(|task| !current(task)).count();
         if update.state == "updating" {
@@ -239,7 +259,11 @@ impl Watch {
         if running == wanted {
             return Condition::Ready { running };
         }
-        let states: BTreeSet<&str> = desired.iter().map(|task| task.state.as_str()).filter(|state| *state != "running").collect();
+        let states: BTreeSet<&str> = desired
+            .iter()
+            .map(|task| task.state.as_str())
+            .filter(|state| *state != "running")
+            .collect();
         let states: Vec<&str> = states.into_iter().collect();
         waiting(running, wanted, format!("{} {}", states.join(", "), newest_error()))
     }
@@ -250,7 +274,11 @@ impl Watch {
         // Swarm forgets the oldest tasks.
         let known = self.failed.entry(service.name.clone()).or_default();
         known.extend(new.iter().map(|task| task.id.clone()));
-        let limit = if service.job { JOB_ATTEMPTS } else { self.limits.failures };
+        let limit = if service.job {
+            JOB_ATTEMPTS
+        } else {
+            self.limits.failures
+        };
         let last = new.last()?;
         (known.len() >= limit).then(|| format!("{} tasks failed, the last with: {}", known.len(), last.error))
     }
@@ -263,7 +291,11 @@ impl Watch {
             }
             let since = *self.unplaced.entry(task.id.clone()).or_insert(now);
             if now.duration_since(since) >= self.limits.unplaced {
-                return Some(format!("no node can run a task for {} s: {}", self.limits.unplaced.as_secs(), task.error));
+                return Some(format!(
+                    "no node can run a task for {} s: {}",
+                    self.limits.unplaced.as_secs(),
+                    task.error
+                ));
             }
         }
         None
@@ -295,7 +327,9 @@ impl Watch {
                         }
                     }
                     if blame.is_none() {
-                        let up = tasks.iter().filter(|task| task.desired == "running" && task.state == "running");
+                        let up = tasks
+                            .iter()
+                            .filter(|task| task.desired == "running" && task.state == "running");
                         let up: BTreeSet<String> = up.map(|task| task.id.clone()).collect();
                         let same = steady.take_if(|(before, _)| *before == up);
                         let (up, since) = same.unwrap_or_else(|| (up, Instant::now()));
@@ -320,7 +354,11 @@ impl Watch {
                     service: stack.to_owned(),
                     reason: format!("its tasks do not stay for {} s", self.limits.stable.as_secs()),
                 });
-                let late = format!("not ready after {} s: {}", self.limits.deadline.as_secs(), reason.trim());
+                let late = format!(
+                    "not ready after {} s: {}",
+                    self.limits.deadline.as_secs(),
+                    reason.trim()
+                );
                 return Err(Fault { service, reason: late });
             }
             tokio::time::sleep(PAUSE).await;
@@ -333,7 +371,9 @@ impl std::fmt::Display for Condition {
         match self {
             Self::Ready { running: 0 } => f.write_str("ready"),
             Self::Ready { running } => write!(f, "ready {running}/{running}"),
-            Self::Waiting { running, wanted, note } => write!(f, "{}", format!("starting {running}/{wanted} {note}").trim()),
+            Self::Waiting { running, wanted, note } => {
+                write!(f, "{}", format!("starting {running}/{wanted} {note}").trim())
+            }
             Self::Failed { reason } => write!(f, "failed: {reason}"),
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     process::{self, Process, USAGE, complain},
     service::Service,
-    settings::Layers,
+    settings::{self, Layers, Source},
 };
 
 /// What a service's own command has before it.
