@@ -1,9 +1,8 @@
 //! Outages of whole machines, on a Swarm of three or more.
 //!
-//! PostgreSQL and Kafka stay on the first node, where their volumes are; the others come and go. Each outage takes the node
-//! that has tasks: one that came back has none until another goes. How a machine loses its power or its cable is not for
-//! this program to know: a command of the environment does it, called with `kill`, `start`, `unplug` or `plug` and the
-//! node's name.
+//! The first node leads, the last one has the volumes of PostgreSQL and Kafka, and those between come and go: a node that
+//! came back has no tasks until they are spread anew. How a machine loses its power or its cable is not for this program to
+//! know: a command of the environment does it, called with `kill`, `start`, `unplug` or `plug` and the node's name.
 
 use std::{
     path::PathBuf,
@@ -57,20 +56,41 @@ impl Scene<'_> {
         }
     }
 
-    /// The node, not the first, that has most of the replicas.
+    /// A node that neither leads nor has volumes, with replicas on it.
     async fn victim(&self) -> anyhow::Result<&Node> {
-        let mut found: Option<(&Node, usize)> = None;
-        for node in &self.stack.nodes[1..] {
-            let mut replicas = 0;
-            for service in SERVICES {
-                replicas += node.containers(&self.stack.service(service)).await?.len();
-            }
-            if replicas > found.map_or(0, |(_, most)| most) {
-                found = Some((node, replicas));
+        let [_, between @ .., _] = &self.stack.nodes[..] else {
+            anyhow::bail!("outages of machines want three of them");
+        };
+        let node = between.first().context("outages of machines want three of them")?;
+        if self.idle(node).await? {
+            self.spread().await?;
+            ensure!(!self.idle(node).await?, "{} gets no replica", node.name);
+        }
+        Ok(node)
+    }
+
+    async fn idle(&self, node: &Node) -> anyhow::Result<bool> {
+        for service in SERVICES {
+            if !node.containers(&self.stack.service(service)).await?.is_empty() {
+                return Ok(false);
             }
         }
-        let (node, _) = found.context("no node but the first has a replica")?;
-        Ok(node)
+        Ok(true)
+    }
+
+    /// One replica more of each service, which goes where the fewest are, and one less, which goes from where the most are.
+    async fn spread(&self) -> anyhow::Result<()> {
+        let mut before = Vec::new();
+        for service in SERVICES {
+            before.push(u32::try_from(self.stack.replicas(service).await?.len())?);
+        }
+        for more in [1, 0] {
+            for (service, replicas) in SERVICES.into_iter().zip(&before) {
+                self.stack.scale(service, replicas + more).await?;
+            }
+            self.stack.settled(Duration::from_secs(1)).await?;
+        }
+        Ok(())
     }
 
     /// Waits until the Swarm sees a node in this state: `ready`, `down`.
@@ -168,41 +188,26 @@ impl Scene<'_> {
         Ok(vec![cut, self.watch("that network mended", meter, back).await?])
     }
 
-    /// All become managers, another than the first leads, and loses its power.
+    /// All become managers, each with a Traefik, and the one that leads loses its power.
     async fn without_leader(&self, hand: &Hand, meter: &Meter) -> anyhow::Result<Vec<Window>> {
-        let nodes = &self.stack.nodes;
+        let [leader, others @ ..] = &self.stack.nodes[..] else {
+            anyhow::bail!("there are no nodes");
+        };
         ensure!(
-            nodes.len() >= 3,
+            others.len() >= 2,
             "without one manager of {} there is no majority",
-            nodes.len()
+            others.len() + 1
         );
-        for node in &nodes[1..] {
+        for node in others {
             self.stack.docker(&["node", "promote", &node.name]).await?;
             self.told(node, "{{.ManagerStatus.Reachability}}", "reachable").await?;
         }
-        // Whoever is demoted hands over. Volumes are on the first node; so is Traefik, which wants a manager.
-        let leader = self.leader_elsewhere().await?;
+        self.told(leader, "{{.ManagerStatus.Leader}}", "true").await?;
+        self.stack
+            .scale("traefik", u32::try_from(self.stack.nodes.len())?)
+            .await?;
         self.stack.settled(Duration::from_secs(1)).await?;
         let names = ["the leading manager lost", "that manager back"];
         self.lose_and_return(hand, leader, names, meter).await
-    }
-
-    /// Has another node than the first lead, all of them being managers.
-    async fn leader_elsewhere(&self) -> anyhow::Result<&Node> {
-        let (first, others) = self.stack.nodes.split_first().context("there are nodes")?;
-        let helper = others.first().context("there are other nodes")?;
-        helper.docker(&["node", "demote", &first.name]).await?;
-        // Only who has become a worker can be promoted again.
-        self.told(first, "{{.Spec.Role}} {{.ManagerStatus}}", "worker <nil>")
-            .await?;
-        helper.docker(&["node", "promote", &first.name]).await?;
-        self.told(first, "{{.ManagerStatus.Reachability}}", "reachable").await?;
-        for node in others {
-            let arguments = ["node", "inspect", "--format", "{{.ManagerStatus.Leader}}", &node.name];
-            if helper.docker(&arguments).await? == "true" {
-                return Ok(node);
-            }
-        }
-        anyhow::bail!("no other node leads although {} was demoted", first.name)
     }
 }

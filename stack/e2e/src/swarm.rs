@@ -83,6 +83,20 @@ impl Stack {
             "this Swarm runs {} already, whose routes would mix with this stack's: use another, or remove that",
             others.join(", ")
         );
+        if let [_, .., last] = &self.nodes[..] {
+            // Not where the Swarm is led: that node is to be lost too.
+            let [postgres, kafka] = ["cloudtaskhub.postgres=true", "cloudtaskhub.kafka=true"];
+            let arguments = [
+                "node",
+                "update",
+                "--label-add",
+                postgres,
+                "--label-add",
+                kafka,
+                &last.name,
+            ];
+            manager.docker(&arguments).await?;
+        }
         let mut prepare = manager.command("scripts/stack");
         prepare.arg("swarm-init").env("STACK", &self.name);
         finish(&mut prepare, PATIENCE)
