@@ -66,7 +66,7 @@ integration: ## the acceptance suite on PostgreSQL and Kafka, in containers [TAG
 
 # With the features that `make test` builds with: most of it is there.
 e2e: setup ## the stack on a real Swarm: acceptance suite and outages [TAG=latest] [HTTP_PORT=80] [ARGS=...]
-	@cargo build --locked --workspace --no-default-features --bin cloudtaskhub-e2e
+	@cargo build --locked --workspace --no-default-features --bin cloudtaskhub-e2e --bin cloudtaskhub-faulty --bin stackctl
 	@exec "$(CARGO_TARGET_DIR)/debug/cloudtaskhub-e2e" $(ARGS)
 
 # --- on Docker Swarm: docs/vps-setup.md, docs/operations.md. Variables reach the scripts as environment.

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, Response};
 use serde_json::Value;
 
 /// How long a client waits for an answer.
@@ -14,6 +14,7 @@ const ENDURANCE: Duration = Duration::from_secs(240);
 /// The hub.
 pub(crate) struct Hub {
     client: Client,
+    streams: Client,
     url: String,
 }
 
@@ -60,13 +61,16 @@ impl<'a> Ask<'a> {
 impl Hub {
     /// At these addresses, any of which may be down.
     pub(crate) fn new(addresses: &[SocketAddr], port: u16) -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .timeout(PATIENCE)
-            .connect_timeout(Duration::from_secs(2))
-            .no_proxy()
-            .resolve_to_addrs("gateway.localhost", addresses);
+        let client = || {
+            Client::builder()
+                .connect_timeout(Duration::from_secs(2))
+                .no_proxy()
+                .resolve_to_addrs("gateway.localhost", addresses)
+        };
         Ok(Self {
-            client: client.build()?,
+            client: client().timeout(PATIENCE).build()?,
+            // A comment comes now and then.
+            streams: client().read_timeout(Duration::from_secs(40)).build()?,
             url: format!("http://gateway.localhost:{port}"),
         })
     }
@@ -100,6 +104,15 @@ impl Hub {
             return Ok(Value::Null);
         }
         serde_json::from_str(&text).map_err(|_| "no JSON".to_owned())
+    }
+
+    /// Opens somebody's stream, after the event of this number.
+    pub(crate) async fn stream(&self, token: &str, after: Option<&str>) -> anyhow::Result<Response> {
+        let mut request = self.streams.get(format!("{}/v1/stream", self.url)).bearer_auth(token);
+        if let Some(after) = after {
+            request = request.header("Last-Event-ID", after);
+        }
+        Ok(request.send().await?.error_for_status()?)
     }
 
     /// Sends a request until it is carried out.

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::{
     hub::{Ask, Hub},
+    stream::{Stream, Told},
     team::{Person, Team, text},
 };
 
@@ -26,6 +27,7 @@ const TASK_WRITERS: usize = 4;
 const TASK_PACE: Duration = Duration::from_millis(150);
 const ORDER_PACE: Duration = Duration::from_millis(1000);
 const READ_PACE: Duration = Duration::from_millis(300);
+const VIEW_PACE: Duration = Duration::from_millis(150);
 /// How long one write may be tried in vain.
 const ENDURANCE: Duration = Duration::from_secs(240);
 
@@ -36,6 +38,8 @@ pub(crate) struct Meter {
     failed: AtomicU64,
     orders: AtomicU64,
     reasons: Mutex<BTreeMap<String, u64>>,
+    /// How long each answer took, in microseconds, in the order they came.
+    delays: Mutex<Vec<u32>>,
 }
 
 /// What was counted in a while.
@@ -47,6 +51,8 @@ pub(crate) struct Reading {
     pub(crate) orders: u64,
     /// Why requests failed, and how often.
     pub(crate) reasons: BTreeMap<String, u64>,
+    /// Of answers, how many came.
+    answered: usize,
 }
 
 impl Meter {
@@ -58,7 +64,26 @@ impl Meter {
             failed: self.failed.load(Ordering::Relaxed),
             orders: self.orders.load(Ordering::Relaxed),
             reasons: reasons.clone(),
+            answered: self.delays.lock().unwrap_or_else(PoisonError::into_inner).len(),
         }
+    }
+
+    /// The time within which 99 of 100 answers came, of those between two readings.
+    pub(crate) fn p99(&self, from: &Reading, to: &Reading) -> Duration {
+        let delays = self.delays.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut some = delays.get(from.answered..to.answered).unwrap_or_default().to_vec();
+        some.sort_unstable();
+        let place = (some.len() * 99).div_ceil(100).saturating_sub(1);
+        Duration::from_micros(some.get(place).copied().unwrap_or(0).into())
+    }
+
+    async fn measure<T>(&self, asked: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+        let begun = Instant::now();
+        let answer = asked.await;
+        let delay = u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX);
+        self.delays.lock().unwrap_or_else(PoisonError::into_inner).push(delay);
+        self.count(&answer);
+        answer
     }
 
     fn count<T>(&self, answer: &Result<T, String>) {
@@ -83,6 +108,7 @@ impl Reading {
             failed: self.failed - earlier.failed,
             orders: self.orders - earlier.orders,
             reasons: reasons.collect(),
+            answered: self.answered - earlier.answered,
         }
     }
 }
@@ -94,12 +120,18 @@ pub(crate) struct Accepted {
     pub(crate) tasks: Vec<String>,
     /// Ids of orders by buyer.
     pub(crate) orders: Vec<Vec<String>>,
+    /// What open streams told.
+    pub(crate) streams: Vec<Told>,
 }
 
 /// Has the team work until `outage` is over; answers what was accepted, and what `outage` answered.
+///
+/// `viewers` look at what is theirs, and Bob has so many streams open.
 pub(crate) async fn during<T>(
     hub: &Hub,
     team: &Team,
+    viewers: &[Person],
+    streams: usize,
     outage: impl AsyncFnOnce(&Meter) -> anyhow::Result<T>,
 ) -> anyhow::Result<(Accepted, T)> {
     let meter = Meter::default();
@@ -110,6 +142,19 @@ pub(crate) async fn during<T>(
         meter: &meter,
         over: &over,
     };
+    let mut open = try_join_all((0..streams).map(|_| Stream::open(hub, &team.bob))).await?;
+    // What they begin with: from now on each knows where it is.
+    let mut first = Vec::new();
+    while !open.iter().all(Stream::has_begun) {
+        first.push(worker.one_task(&format!("first {}", first.len())).await?);
+        join_all(open.iter_mut().map(|stream| stream.listen(Duration::from_secs(2)))).await;
+    }
+    let listening = open.iter_mut().map(async |stream| {
+        while worker.works() {
+            stream.listen(Duration::from_millis(500)).await;
+        }
+    });
+    let listening = join_all(listening);
     let tasks = try_join_all((0..TASK_WRITERS).map(|number| worker.make_tasks(number)));
     let orders = try_join_all(
         team.buyers
@@ -118,16 +163,20 @@ pub(crate) async fn during<T>(
             .map(|(number, buyer)| worker.order(number, buyer)),
     );
     let reading = join_all((0..2).map(|_| worker.look()));
+    let viewing = join_all(viewers.iter().map(|viewer| worker.view(viewer)));
     let outage = async {
         let done = outage(&meter).await;
         // Also when it went wrong: nobody waits for those who work.
         over.store(true, Ordering::Relaxed);
         done
     };
-    let (done, tasks, orders, _) = tokio::join!(outage, tasks, orders, reading);
+    let (done, tasks, orders, ..) = tokio::join!(outage, tasks, orders, reading, viewing, listening);
+    let (tasks, orders) = (tasks?.concat(), orders?);
     let accepted = Accepted {
-        tasks: tasks?.concat(),
-        orders: orders?,
+        // The first ones came before a stream had begun, or are what it began with.
+        streams: join_all(open.into_iter().map(|stream| stream.end(&tasks))).await,
+        tasks: [first, tasks].concat(),
+        orders,
     };
     Ok((accepted, done?))
 }
@@ -148,9 +197,7 @@ impl Worker<'_> {
     async fn insist(&self, ask: &Ask<'_>) -> anyhow::Result<String> {
         let begun = Instant::now();
         loop {
-            let answer = self.hub.once(ask).await;
-            self.meter.count(&answer);
-            match answer {
+            match self.meter.measure(self.hub.once(ask)).await {
                 Ok(made) => return text(&made, "id"),
                 Err(why) if begun.elapsed() > ENDURANCE => {
                     bail!("{} {} was in vain for {ENDURANCE:?}: {why}", ask.method, ask.path)
@@ -160,15 +207,18 @@ impl Worker<'_> {
         }
     }
 
-    async fn make_tasks(&self, writer: usize) -> anyhow::Result<Vec<String>> {
+    async fn one_task(&self, title: &str) -> anyhow::Result<String> {
         let Team { ada, bob, project, .. } = self.team;
         let path = format!("/v1/projects/{project}/tasks");
+        let body = json!({ "title": title, "assignee_ids": [bob.id] });
+        self.insist(&Ask::post(&path, &ada.token, body).keyed(title)).await
+    }
+
+    async fn make_tasks(&self, writer: usize) -> anyhow::Result<Vec<String>> {
         let mut accepted = Vec::new();
         while self.works() {
             let title = format!("writer {writer} number {}", accepted.len());
-            let body = json!({ "title": title, "assignee_ids": [bob.id] });
-            let ask = Ask::post(&path, &ada.token, body).keyed(title);
-            accepted.push(self.insist(&ask).await?);
+            accepted.push(self.one_task(&title).await?);
             tokio::time::sleep(TASK_PACE).await;
         }
         Ok(accepted)
@@ -192,9 +242,26 @@ impl Worker<'_> {
     async fn look(&self) {
         let path = format!("/v1/projects/{}/tasks?limit=20", self.team.project);
         while self.works() {
-            let answer = self.hub.once(&Ask::get(&path, &self.team.bob.token)).await;
-            self.meter.count(&answer);
+            // What went wrong is counted.
+            let _ = self
+                .meter
+                .measure(self.hub.once(&Ask::get(&path, &self.team.bob.token)))
+                .await;
             tokio::time::sleep(READ_PACE).await;
+        }
+    }
+
+    /// Four services in turn.
+    async fn view(&self, viewer: &Person) {
+        for path in ["/v1/projects", "/v1/notifications", "/v1/me", "/v1/usage"]
+            .iter()
+            .cycle()
+        {
+            if !self.works() {
+                return;
+            }
+            let _ = self.meter.measure(self.hub.once(&Ask::get(*path, &viewer.token))).await;
+            tokio::time::sleep(VIEW_PACE).await;
         }
     }
 }

@@ -10,9 +10,12 @@ mod hub;
 mod load;
 mod outages;
 mod proof;
+mod releases;
 mod report;
+mod stream;
 mod swarm;
 mod team;
+mod workshop;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -33,6 +36,7 @@ use outages::Scene;
 use report::{Report, say};
 use swarm::Stack;
 use team::Person;
+use workshop::Workshop;
 
 /// How long nothing may have changed before the stack counts as up.
 const STABLE: Duration = Duration::from_secs(10);
@@ -55,8 +59,8 @@ struct Arguments {
     /// The address by which services reach the acceptance suite's webhook endpoint.
     #[arg(long, env = "E2E_TARGET_HOST")]
     target_host: Option<String>,
-    /// Only these: acceptance, networks, and outages by name (replicas, billing, kafka, postgres, traefik; of machines: drain, power,
-    /// network, leader).
+    /// Only these: acceptance, networks, outages by name (replicas, billing, kafka, postgres, traefik; of machines: drain, power,
+    /// network, leader), and releases by name (release, crash, deaf, late, smoke, image, migration, lock, killed, rollback, forward).
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Leave the stack as it is in the end.
@@ -183,6 +187,16 @@ async fn phases(arguments: &Arguments, stack: &Stack, report: &mut Report) -> an
     for name in outages::SINGLE.iter().chain(machines) {
         if arguments.wanted(name) {
             scene.run(name, report).await?;
+        }
+    }
+    if releases::RELEASES.iter().any(|name| arguments.wanted(name)) && hand.is_none() {
+        let workshop = Workshop::here()?;
+        let wanted = |name: &str| arguments.wanted(name);
+        workshop.make(stack.manager().await?, wanted).await?;
+        scene.first_release(&workshop).await?;
+        let mut viewers = releases::viewers(&hub).await?;
+        for name in releases::RELEASES.into_iter().filter(|name| wanted(name)) {
+            scene.release(name, &workshop, &mut viewers, report).await?;
         }
     }
     Ok(())

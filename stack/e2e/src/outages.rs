@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use crate::{
     cluster::Hand,
     hub::Hub,
-    load::{Meter, during},
+    load::{Accepted, Meter, during},
     proof::{SERVICES, Witness},
     report::{Report, Window, say},
     swarm::{Stack, pause},
@@ -37,14 +37,27 @@ impl Scene<'_> {
     pub(crate) async fn run(&mut self, name: &str, report: &mut Report) -> anyhow::Result<()> {
         say(format!("\n--- outage: {name}"))?;
         let team = Team::gather(self.hub).await?;
-        let (accepted, windows) = during(self.hub, &team, async |meter| self.take_away(name, &team, meter).await)
-            .await
-            .with_context(|| format!("outage {name}"))?;
+        let (accepted, windows) = during(self.hub, &team, &[], 0, async |meter| {
+            self.take_away(name, &team, meter).await
+        })
+        .await
+        .with_context(|| format!("outage {name}"))?;
         for window in &windows {
             let (what, load) = (&window.what, &window.load);
             say(format!("  {what}: {} requests, {} failed", load.sent, load.failed))?;
         }
         report.windows.extend(windows);
+        self.prove(name, &team, &accepted, report).await
+    }
+
+    /// Counts what came of all that was accepted.
+    pub(crate) async fn prove(
+        &mut self,
+        name: &str,
+        team: &Team,
+        accepted: &Accepted,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
         // Tokens last ten minutes.
         self.admin.sign_in(self.hub).await?;
         let witness = Witness {
@@ -52,7 +65,7 @@ impl Scene<'_> {
             stack: self.stack,
             admin: self.admin,
         };
-        let counts = witness.count(&team, &accepted).await?;
+        let counts = witness.count(team, accepted).await?;
         let exact = counts.exact();
         say(format!(
             "  {} tasks and {} orders, exact: {exact}",

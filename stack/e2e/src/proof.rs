@@ -111,6 +111,10 @@ impl Witness<'_> {
             self.look_at_orders(buyer, orders, &mut counts).await?;
         }
         counts.gaps = self.gaps().await?;
+        for told in &accepted.streams {
+            counts.streamed += told.tally;
+            counts.resumed += told.resumed;
+        }
         Ok(counts)
     }
 
@@ -166,7 +170,7 @@ fn gaps(numbers: &[String]) -> anyhow::Result<usize> {
 }
 
 /// Compares what there is with what was accepted.
-fn tally<'a>(wanted: &BTreeSet<&str>, found: impl Iterator<Item = &'a str>) -> Tally {
+pub(crate) fn tally<'a>(wanted: &BTreeSet<&str>, found: impl Iterator<Item = &'a str>) -> Tally {
     let mut tally = Tally::default();
     let mut seen = BTreeSet::new();
     for id in found {

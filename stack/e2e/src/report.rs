@@ -54,6 +54,10 @@ pub(crate) struct Counts {
     pub(crate) invoiced: Tally,
     /// Charges of those.
     pub(crate) charged: Tally,
+    /// What open streams told of the tasks, all streams together.
+    pub(crate) streamed: Tally,
+    /// How often a stream had to come back.
+    pub(crate) resumed: usize,
     /// Numbers of invoices that are missing or there twice.
     pub(crate) gaps: usize,
     /// How long it took until no event waited.
@@ -61,7 +65,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    fn tallies(&self) -> [Tally; 7] {
+    fn tallies(&self) -> [Tally; 8] {
         [
             self.listed,
             self.notified,
@@ -70,6 +74,7 @@ impl Counts {
             self.completed,
             self.invoiced,
             self.charged,
+            self.streamed,
         ]
     }
 
@@ -99,9 +104,32 @@ pub(crate) struct Window {
     pub(crate) healed: Duration,
 }
 
+/// A release under load.
+#[derive(Debug)]
+pub(crate) struct Release {
+    pub(crate) what: String,
+    /// Whether it ended as it must, or what was otherwise.
+    pub(crate) judged: Result<(), String>,
+    pub(crate) took: Duration,
+    /// Requests of the whole time, and some seconds before and after.
+    pub(crate) load: Reading,
+    /// Requests a second meanwhile.
+    pub(crate) rate: f64,
+    /// 99 of 100 answers came within: before, meanwhile, after.
+    pub(crate) p99: [Duration; 3],
+}
+
+impl Release {
+    /// Whether it did not go as promised: without a single failed request too.
+    pub(crate) fn failed(&self) -> bool {
+        self.judged.is_err() || self.load.failed > 0
+    }
+}
+
 /// Everything that was seen.
 #[derive(Default)]
 pub(crate) struct Report {
+    pub(crate) releases: Vec<Release>,
     pub(crate) windows: Vec<Window>,
     pub(crate) counts: Vec<(String, Counts)>,
     /// What was not as promised.
@@ -128,10 +156,28 @@ impl Report {
                 say(format!("{what:<44} {sent:>6} {failed:>6} {healed:>7.1} s  {}", why.join(", ")).trim_end())?;
             }
         }
+        if !self.releases.is_empty() {
+            say("\nReleases under load, with what clients saw from 5 s before to 5 s after:\n")?;
+            say(format!(
+                "{:<44} {:>7} {:>7} {:>6} {:>6}  {:<24}",
+                "release", "took", "sent", "a s", "failed", "p99 before/during/after"
+            ))?;
+            for release in &self.releases {
+                let [before, during, after] = release.p99.map(|p99| p99.as_secs_f64() * 1000.0);
+                say(format!(
+                    "{:<44} {:>5.1} s {:>7} {:>6.0} {:>6}  {before:.0} / {during:.0} / {after:.0} ms",
+                    release.what,
+                    release.took.as_secs_f64(),
+                    release.load.sent,
+                    release.rate,
+                    release.load.failed
+                ))?;
+            }
+        }
         if !self.counts.is_empty() {
             say("\nWhat was accepted, and how many of each effect there are (-N: missing, +N: twice or unasked):\n")?;
             say(format!(
-                "{:<28} {:>6} {:>8} {:>8} {:>8} {:>9} {:>7} {:>9} {:>8} {:>8} {:>5} {:>7}",
+                "{:<28} {:>6} {:>8} {:>8} {:>8} {:>9} {:>7} {:>9} {:>8} {:>8} {:>8} {:>7} {:>5} {:>7}",
                 "outage",
                 "tasks",
                 "listed",
@@ -142,12 +188,14 @@ impl Report {
                 "completed",
                 "invoices",
                 "charges",
+                "streamed",
+                "resumed",
                 "gaps",
                 "quiet"
             ))?;
             for (what, counts) in &self.counts {
                 say(format!(
-                    "{what:<28} {:>6} {:>8} {:>8} {:>8} {:>9} {:>7} {:>9} {:>8} {:>8} {:>5} {:>5.0} s",
+                    "{what:<28} {:>6} {:>8} {:>8} {:>8} {:>9} {:>7} {:>9} {:>8} {:>8} {:>8} {:>7} {:>5} {:>5.0} s",
                     counts.tasks,
                     counts.listed,
                     counts.notified,
@@ -157,6 +205,8 @@ impl Report {
                     counts.completed,
                     counts.invoiced,
                     counts.charged,
+                    counts.streamed,
+                    counts.resumed,
                     counts.gaps,
                     counts.quiet_after.as_secs_f64()
                 ))?;
