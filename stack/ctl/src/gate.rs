@@ -37,6 +37,7 @@ impl Installed {
     /// release that was begun, in whatever order, also of those that failed: a migration may have been applied all the same.
     pub fn after<'a>(history: impl IntoIterator<Item = &'a Statement>, running: Vec<Statement>) -> Self {
         let mut applied: BTreeMap<String, Vec<Migration>> = BTreeMap::new();
+        let history: Vec<&Statement> = history.into_iter().collect();
         for statement in history.into_iter().chain(&running) {
             let all = applied.entry(statement.service.clone()).or_default();
             for migration in &statement.migrations {
