@@ -9,7 +9,6 @@ use stackctl::{
     engine::Engine,
     ledger::{self, Entry, Ledger},
     lock,
-    outcome::Outcome,
     plan::{Choice, Wish},
     release::{Releaser, Settings},
     report::{Progress, print, table},

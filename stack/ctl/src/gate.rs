@@ -37,14 +37,16 @@ impl Installed {
     /// release that was begun, in whatever order, also of those that failed: a migration may have been applied all the same.
     pub fn after<'a>(history: impl IntoIterator<Item = &'a Statement>, running: Vec<Statement>) -> Self {
         let mut applied: BTreeMap<String, Vec<Migration>> = BTreeMap::new();
-        for statement in history.into_iter().chain(&running) {
+        let mut add = |statement: &Statement| {
             let all = applied.entry(statement.service.clone()).or_default();
             for migration in &statement.migrations {
                 if !all.iter().any(|there| there.name == migration.name) {
                     all.push(migration.clone());
                 }
             }
-        }
+        };
+        history.into_iter().for_each(&mut add);
+        running.iter().for_each(add);
         Self { running, applied }
     }
 }

@@ -164,8 +164,8 @@ pub async fn surroundings(
                 findings.add(
                     "update",
                     format!(
-                        "another update of {} is under way ({state}): wait for its end (stackctl wait)",
-                        service.name
+                        "another update of {} is under way ({state}): wait for its end (stackctl wait), or end it (docker service rollback {}_{0})",
+                        service.name, by.stack
                     ),
                 );
             }

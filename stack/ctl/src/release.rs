@@ -341,10 +341,14 @@ impl Releaser<'_> {
             return restored;
         };
         let mut broken = outcome(Verdict::Broken);
-        let service = second.service.clone().unwrap_or_else(|| "SERVICE".to_owned());
+        let look = match &second.service {
+            Some(service) => format!(
+                "docker service ps --no-trunc {stack}_{service}; docker service logs --tail 50 {stack}_{service}"
+            ),
+            None => format!("stackctl --stack {stack} status"),
+        };
         broken.commands = vec![
-            format!("look at it:                    docker service ps --no-trunc {stack}_{service}"),
-            format!("                               docker service logs --tail 50 {stack}_{service}"),
+            format!("look at it:                    {look}"),
             format!(
                 "then go back again:            stackctl --stack {stack} rollback --release {}",
                 previous.begun.number

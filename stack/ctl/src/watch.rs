@@ -97,6 +97,9 @@ pub struct Watch {
     expected: BTreeMap<String, Expected>,
     failed: BTreeMap<String, BTreeSet<String>>,
     unplaced: BTreeMap<String, Instant>,
+    seen: BTreeMap<String, Instant>,
+    /// How long the one of the failed tasks lived that lived longest.
+    lived: Duration,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -169,6 +172,8 @@ impl Watch {
             expected,
             failed: BTreeMap::new(),
             unplaced: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            lived: Duration::ZERO,
         }
     }
 
@@ -221,7 +226,7 @@ impl Watch {
             ));
         }
         if let Some(reason) = self
-            .too_many_failures(service, tasks)
+            .too_many_failures(service, tasks, now)
             .or_else(|| self.no_place(tasks, now))
         {
             return failed(reason);
@@ -268,19 +273,37 @@ impl Watch {
         waiting(running, wanted, format!("{} {}", states.join(", "), newest_error()))
     }
 
-    fn too_many_failures(&mut self, service: &Service, tasks: &[&Task]) -> Option<String> {
-        let new = tasks.iter().filter(|task| task.failed() && !self.before.knows(task));
-        let new: Vec<&&Task> = new.filter(|task| task.container == service.container).collect();
+    fn too_many_failures(&mut self, service: &Service, tasks: &[&Task], now: Instant) -> Option<String> {
+        let new = tasks
+            .iter()
+            .filter(|task| !self.before.knows(task) && task.container == service.container);
+        let new: Vec<&&Task> = new.collect();
+        for task in &new {
+            self.seen.entry(task.id.clone()).or_insert(now);
+        }
         // Swarm forgets the oldest tasks.
         let known = self.failed.entry(service.name.clone()).or_default();
-        known.extend(new.iter().map(|task| task.id.clone()));
+        for task in new.iter().filter(|task| task.failed()) {
+            if known.insert(task.id.clone()) {
+                let lived = self.seen.get(&task.id).map(|seen| now.duration_since(*seen));
+                self.lived = self.lived.max(lived.unwrap_or_default());
+            }
+        }
         let limit = if service.job {
             JOB_ATTEMPTS
         } else {
             self.limits.failures
         };
-        let last = new.last()?;
+        let last = new.iter().rev().find(|task| task.failed())?;
         (known.len() >= limit).then(|| format!("{} tasks failed, the last with: {}", known.len(), last.error))
+    }
+
+    /// How long all has to run unchanged: longer than a task did that failed, or it may be the same again.
+    fn stability(&self) -> Duration {
+        if self.lived.is_zero() {
+            return self.limits.stable;
+        }
+        self.lived + self.limits.stable
     }
 
     fn no_place(&mut self, tasks: &[&Task], now: Instant) -> Option<String> {
@@ -333,7 +356,7 @@ impl Watch {
                         let up: BTreeSet<String> = up.map(|task| task.id.clone()).collect();
                         let same = steady.take_if(|(before, _)| *before == up);
                         let (up, since) = same.unwrap_or_else(|| (up, Instant::now()));
-                        if since.elapsed() >= self.limits.stable {
+                        if since.elapsed() >= self.stability() {
                             return Ok(begun.elapsed());
                         }
                         steady = Some((up, since));
@@ -352,7 +375,7 @@ impl Watch {
             if begun.elapsed() > self.limits.deadline {
                 let Fault { service, reason } = blame.unwrap_or(Fault {
                     service: stack.to_owned(),
-                    reason: format!("its tasks do not stay for {} s", self.limits.stable.as_secs()),
+                    reason: format!("its tasks do not stay for {} s", self.stability().as_secs()),
                 });
                 let late = format!(
                     "not ready after {} s: {}",

@@ -160,6 +160,24 @@ fn tasks_that_keep_failing_are_counted_also_when_swarm_forgets_them() {
 }
 
 #[test]
+fn after_a_task_failed_the_others_have_to_live_longer_than_it_did() {
+    let mut watch = watch(Before::default());
+    let now = Instant::now();
+    let mut look =
+        |seconds, tasks: &[Task]| drop(watch.judge(&[updated(None)], tasks, now + Duration::from_secs(seconds)));
+    look(0, &running(NEW));
+    look(
+        20,
+        &[
+            task("1", NEW, "failed", "unhealthy"),
+            task("2", NEW, "running", ""),
+            task("3", NEW, "running", ""),
+        ],
+    );
+    assert_eq!(watch.stability(), Duration::from_secs(30));
+}
+
+#[test]
 fn failures_from_before_and_of_the_old_version_do_not_count() {
     let old = [
         task("1", NEW, "failed", "x"),

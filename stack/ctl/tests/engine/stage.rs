@@ -138,6 +138,17 @@ impl Stage {
         answer.result.as_array().cloned().context("a list of releases")
     }
 
+    /// Makes a version of a secret.
+    pub(crate) async fn secret(&self, name: &str, version: u32) -> anyhow::Result<()> {
+        let file = self.folder.path().join("greeting.txt");
+        let (name, file) = (
+            format!("{}_{name}_{version}", self.stack),
+            file.to_str().context("a path")?,
+        );
+        docker(&["secret", "create", &name, file]).await?;
+        Ok(())
+    }
+
     /// Names of the stack's configs that are files.
     pub(crate) async fn configs(&self) -> anyhow::Result<Vec<String>> {
         let filter = format!("label=cloudtaskhub.config={}", self.stack);
@@ -150,7 +161,8 @@ impl Stage {
         let script = format!(
             "docker stack rm {0} >/dev/null 2>&1; \
              until [ -z \"$(docker ps -aq --filter label=com.docker.stack.namespace={0})\" ]; do sleep 0.2; done; \
-             docker config ls --format '{{{{.Name}}}}' | grep '^{0}_' | xargs -r docker config rm >/dev/null",
+             docker config ls --format '{{{{.Name}}}}' | grep '^{0}_' | xargs -r docker config rm >/dev/null; \
+             docker secret ls --format '{{{{.Name}}}}' | grep '^{0}_' | xargs -r docker secret rm >/dev/null",
             self.stack
         );
         drop(std::process::Command::new("sh").args(["-c", &script]).status());
