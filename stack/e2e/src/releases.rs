@@ -344,6 +344,8 @@ impl Scene<'_> {
             "--quiet",
             "-v",
             "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
             "-U",
             "postgres",
             "-d",
