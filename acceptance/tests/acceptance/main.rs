@@ -10,6 +10,7 @@ mod files;
 mod interrupted;
 mod orders;
 mod sessions;
+mod smoke;
 mod start;
 mod team;
 mod webhooks;

@@ -112,7 +112,7 @@ fn witness<'a>(service: &Service, tasks: &'a [Task], before: &Before, reason: &s
             .filter(|task| task.service == service.id && !before.knows(task))
     };
     let named = mine().find(|task| reason.contains(&task.id));
-    let failed = || mine().find(|task| task.failed());
+    let failed = || mine().find(|task| task.broken(service));
     let idle = || mine().find(|task| task.desired == "running" && task.state != "running");
     named.or_else(failed).or_else(idle)
 }
@@ -131,8 +131,8 @@ impl Witness {
             node: node.map(|node| node.name.clone()).unwrap_or_default(),
             image: task.image.clone(),
             state: task.state.clone(),
-            error: task.error.clone(),
-            exit_code: task.exit_code.filter(|_| task.failed()),
+            error: task.words().to_owned(),
+            exit_code: task.exit_code.filter(|_| task.broken(service)),
             health,
             log: engine.task_log(&task.id, LINES).await,
         }

@@ -150,10 +150,24 @@ impl Task {
         }
     }
 
-    /// Whether it ended in another way than it should have.
+    /// Whether it ended by itself, though its service is none that ends. A task that Swarm took away is `shutdown`. One that was
+    /// stopped because it was unhealthy, and obeyed, is `complete`: what is right for a job is a failure here.
     #[must_use]
-    pub fn failed(&self) -> bool {
-        matches!(self.state.as_str(), "failed" | "rejected")
+    pub fn broken(&self, service: &Service) -> bool {
+        match self.state.as_str() {
+            "failed" | "rejected" => true,
+            "complete" => !service.job,
+            _ => false,
+        }
+    }
+
+    /// Why it ended, in Swarm's words, or what they would be.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        match (self.state.as_str(), self.error.as_str()) {
+            ("complete", "") => "it ended by itself, or was unhealthy and stopped",
+            (_, error) => error,
+        }
     }
 }
 

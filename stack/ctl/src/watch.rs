@@ -283,7 +283,7 @@ impl Watch {
         }
         // Swarm forgets the oldest tasks.
         let known = self.failed.entry(service.name.clone()).or_default();
-        for task in new.iter().filter(|task| task.failed()) {
+        for task in new.iter().filter(|task| task.broken(service)) {
             if known.insert(task.id.clone()) {
                 let lived = self.seen.get(&task.id).map(|seen| now.duration_since(*seen));
                 self.lived = self.lived.max(lived.unwrap_or_default());
@@ -294,8 +294,8 @@ impl Watch {
         } else {
             self.limits.failures
         };
-        let last = new.iter().rev().find(|task| task.failed())?;
-        (known.len() >= limit).then(|| format!("{} tasks failed, the last with: {}", known.len(), last.error))
+        let last = new.iter().rev().find(|task| task.broken(service))?;
+        (known.len() >= limit).then(|| format!("{} tasks failed, the last with: {}", known.len(), last.words()))
     }
 
     /// How long all has to run unchanged: longer than a task did that failed, or it may be the same again.

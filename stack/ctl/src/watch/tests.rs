@@ -160,6 +160,22 @@ fn tasks_that_keep_failing_are_counted_also_when_swarm_forgets_them() {
 }
 
 #[test]
+fn a_task_that_was_unhealthy_and_obeyed_has_failed_though_it_ended_well() {
+    let mut watch = watch(Before::default());
+    let tasks = ["1", "2", "3"].map(|id| task(id, NEW, "complete", ""));
+    let reason = reason(judge(&mut watch, updated(None), &tasks));
+    assert!(reason.contains("it ended by itself, or was unhealthy"), "{reason}");
+    let taken_away = ["4", "5", "6"].map(|id| task(id, NEW, "shutdown", ""));
+    let tasks = [&taken_away[..], &running(NEW)[..]].concat();
+    let condition = judge(
+        &mut Watch::definition(&definition(), Before::default(), limits()),
+        updated(None),
+        &tasks,
+    );
+    assert_eq!(condition, Condition::Ready { running: 2 });
+}
+
+#[test]
 fn after_a_task_failed_the_others_have_to_live_longer_than_it_did() {
     let mut watch = watch(Before::default());
     let now = Instant::now();
