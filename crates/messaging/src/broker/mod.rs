@@ -181,6 +181,32 @@ impl Broker {
             .await
     }
 
+    /// Whether it has a consumer group of that name.
+    ///
+    /// # Errors
+    /// When it does not answer, or not completely.
+    pub(crate) async fn has_group(&self, group: &str) -> Result<bool, BrokerError> {
+        const LIMIT: Duration = Duration::from_secs(3);
+        let (producer, group) = (self.producer()?, self.physical(group));
+        self.blocking(move || {
+            let groups = producer.client().fetch_group_list(Some(&group), LIMIT)?;
+            Ok(groups.groups().iter().any(|found| found.name() == group))
+        })
+        .await
+    }
+
+    /// Makes a broker usable again that has lost everything: topics, and the producer's id, which it may give to another. What the
+    /// producer had not delivered is still unsent in the outbox.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub(crate) async fn restore(&self) -> Result<(), BrokerError> {
+        let producer = self.lock().take();
+        // Destroying a client waits for its threads.
+        tokio::task::spawn_blocking(move || drop(producer));
+        self.create_topics().await
+    }
+
     /// Waits until everything given to the producer is acknowledged, at most `limit`.
     ///
     /// # Errors
