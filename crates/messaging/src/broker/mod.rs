@@ -9,10 +9,14 @@ mod topics;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
+use contracts::Timestamp;
 use embedded::EmbeddedCluster;
 pub use embedded::Positions;
 use rdkafka::{
@@ -21,6 +25,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::KafkaError,
     producer::{FutureProducer, Producer as _},
+    types::RDKafkaErrorCode,
 };
 pub use topics::dead_letter_topic;
 
@@ -457,6 +462,16 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 pub(crate) fn client_error(error: &KafkaError, reason: &str) {
+    const QUIET: Duration = Duration::from_secs(10);
+    static TOLD: AtomicI64 = AtomicI64::new(0);
+    // While the broker is away every client says so twice a second.
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+        let now = Timestamp::now();
+        if now.since(Timestamp::from_micros(TOLD.load(Ordering::Relaxed))) < QUIET {
+            return;
+        }
+        TOLD.store(now.as_micros(), Ordering::Relaxed);
+    }
     // The client goes on trying; what cannot be delivered is reported where it was asked for.
     tracing::warn!(target: "librdkafka", error = %error, "{reason}");
 }

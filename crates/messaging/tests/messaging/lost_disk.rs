@@ -6,6 +6,7 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use messaging::{Broker, broker::Settings, operator};
@@ -79,10 +80,7 @@ fn duplicates(service: &Service) -> u32 {
 async fn consumers_that_run_while_the_broker_loses_its_disk_join_again_and_hear_what_is_published_again() {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap();
     let (first, second) = (free(), free());
-    let (port, controller) = (
-        first.local_addr().unwrap().port(),
-        second.local_addr().unwrap().port(),
-    );
+    let (port, controller) = (first.local_addr().unwrap().port(), second.local_addr().unwrap().port());
     drop((first, second));
     let kafka = Kafka::start(port, controller);
     let broker = Broker::new(Settings {
@@ -103,6 +101,10 @@ async fn consumers_that_run_while_the_broker_loses_its_disk_join_again_and_hear_
     drop(kafka);
     append(&service.db(), "ada", "10").await;
     let _kafka = Kafka::start(port, controller);
+    eventually("Kafka is back", async || {
+        broker.ping(Duration::from_secs(5)).await.is_ok()
+    })
+    .await;
     let again = operator::republish(&service.db(), contracts::Timestamp::from_micros(0))
         .await
         .unwrap();
