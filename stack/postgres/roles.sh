@@ -55,14 +55,15 @@ SELECT format('CREATE ROLE %I NOLOGIN', :'owner')
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner') \gexec
 SELECT format('CREATE DATABASE %I OWNER %I', :'owner', :'owner')
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'owner') \gexec
-SELECT format('CREATE ROLE %I LOGIN', :'login')
+SELECT format('CREATE ROLE %I NOLOGIN', :'login')
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'login') \gexec
-ALTER ROLE :"login" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE INHERIT PASSWORD :'password';
 GRANT :"owner" TO :"login";
 ALTER ROLE :"login" SET role = :'owner';
 REVOKE ALL ON DATABASE :"owner" FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE :"owner" TO :"owner";
 ALTER DATABASE :"owner" CONNECTION LIMIT $connections;
+-- Last: a service waits for it, and from then on all it makes has to be the owner's.
+ALTER ROLE :"login" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE INHERIT PASSWORD :'password';
 SQL
   say "$service: database $database, login $user, at most $connections connections"
 }

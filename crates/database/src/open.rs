@@ -1,9 +1,15 @@
 //! Opening: one URL, the settings that SQLite and PostgreSQL need to be used safely, and one clear line when it fails.
+//!
+//! A server is waited for, also one that refuses the login or has no such database: where a deployment makes all of it at
+//! once, the one who makes logins and databases may come later. What it waits for is logged every few seconds.
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use sqlx::Connection;
+
+/// How often it is told that a server is still waited for.
+const TELL: Duration = Duration::from_secs(5);
 
 /// Where the database is and how to use it.
 #[derive(Clone)]
@@ -12,7 +18,7 @@ pub struct Options {
     pub url: String,
     /// Connections at most. On SQLite: for reading; there is always one for writing.
     pub max_connections: u32,
-    /// How long to wait for a database that does not answer yet.
+    /// How long to wait for a database that does not answer, refuses the login or does not exist yet.
     pub wait: Duration,
     /// `false` lets a power failure take the last commits of an SQLite file (never its consistency). For tests.
     pub durable: bool,
@@ -77,6 +83,24 @@ pub enum OpenError {
         /// What SQLite said.
         reason: String,
     },
+    /// The server did not take the login in time.
+    #[error(
+        "{place}: the server refuses the login ({reason}); has it a role of that name, with the password of database.url?"
+    )]
+    Refused {
+        /// Which database, without its password.
+        place: String,
+        /// What the server said last.
+        reason: String,
+    },
+    /// The server did not have the database in time.
+    #[error("{place}: the server has no such database ({reason}); create it, and have the role of database.url own it")]
+    Missing {
+        /// Which database, without its password.
+        place: String,
+        /// What the server said last.
+        reason: String,
+    },
     /// It did not answer in time.
     #[error("{place}: cannot open the database ({reason})")]
     Unreachable {
@@ -85,6 +109,47 @@ pub enum OpenError {
         /// What the last attempt said.
         reason: String,
     },
+}
+
+impl OpenError {
+    /// What `error`, of an attempt to open it, means.
+    fn of(options: &Options, error: &DbErr) -> Self {
+        let (place, reason) = (options.place(), error.to_string());
+        if let Some(refusal) = refusal(error) {
+            // What the server said, without the wrapping and the line of its source.
+            let reason = refusal.message().to_owned();
+            // Class 28: invalid authorization. 3D000: there is no such database.
+            match refusal.code().as_deref() {
+                Some(code) if code.starts_with("28") => return Self::Refused { place, reason },
+                Some("3D000") => return Self::Missing { place, reason },
+                _ => {}
+            }
+        }
+        // SQLITE_CORRUPT and SQLITE_NOTADB.
+        if reason.contains("malformed") || reason.contains("not a database") {
+            return Self::Corrupt { place, reason };
+        }
+        // SQLITE_CANTOPEN and SQLITE_READONLY.
+        if reason.contains("unable to open database file") || reason.contains("readonly database") {
+            return Self::Unwritable { place, reason };
+        }
+        Self::Unreachable { place, reason }
+    }
+
+    /// Whether somebody has to do something about it.
+    fn stays(&self) -> bool {
+        matches!(self, Self::Url(_) | Self::Corrupt { .. } | Self::Unwritable { .. })
+    }
+}
+
+/// What the server itself said.
+fn refusal(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(source))
+        | DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => source.as_database_error(),
+        _ => None,
+    }
 }
 
 /// The connection for reading, and on SQLite the one for writing.
@@ -145,8 +210,9 @@ fn sqlite(options: &Options, write: bool) -> ConnectOptions {
 }
 
 async fn open(options: &Options, connect: ConnectOptions) -> Result<DatabaseConnection, OpenError> {
-    let deadline = Instant::now() + options.wait;
+    let begun = Instant::now();
     let mut pause = Duration::from_millis(50);
+    let mut told: Option<Instant> = None;
     loop {
         #[expect(clippy::disallowed_methods, reason = "the one place that connects")]
         let connected = Database::connect(connect.clone()).await;
@@ -157,19 +223,19 @@ async fn open(options: &Options, connect: ConnectOptions) -> Result<DatabaseConn
             },
             Err(error) => error,
         };
-        let (place, reason) = (options.place(), error.to_string());
-        // SQLITE_CORRUPT and SQLITE_NOTADB.
-        if reason.contains("malformed") || reason.contains("not a database") {
-            return Err(OpenError::Corrupt { place, reason });
+        let error = OpenError::of(options, &error);
+        if options.is_sqlite() || error.stays() || begun.elapsed() + pause > options.wait {
+            return Err(error);
         }
-        // SQLITE_CANTOPEN and SQLITE_READONLY.
-        if reason.contains("unable to open database file") || reason.contains("readonly database") {
-            return Err(OpenError::Unwritable { place, reason });
+        if told.is_none_or(|told| told.elapsed() >= TELL) {
+            told = Some(Instant::now());
+            tracing::warn!(
+                error = %error,
+                waited_s = begun.elapsed().as_secs(),
+                wait_s = options.wait.as_secs(),
+                "waiting for the database"
+            );
         }
-        if options.is_sqlite() || Instant::now() + pause > deadline {
-            return Err(OpenError::Unreachable { place, reason });
-        }
-        tracing::warn!(database = %place, error = %reason, "the database does not answer yet");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
     }

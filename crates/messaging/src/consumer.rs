@@ -8,12 +8,14 @@
 //! When the database fails in a way that may pass, the batch is tried again with growing pauses while its partitions are
 //! paused and the client is polled on, so that membership in the group survives. A partition that goes to another
 //! replica meanwhile does no harm: whoever commits first has the effect, the other a duplicate.
+//!
+//! A group that the broker has forgotten is joined again ([`Membership`]), its topics are made anew.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -35,6 +37,7 @@ use crate::{
     broker::{self, BrokerError},
     crash,
     inbox::{Intake, Outcome},
+    membership::Membership,
     message::Message,
     metrics::TopicLabel,
     worker::{Pace, Progress, chain},
@@ -52,6 +55,7 @@ pub struct Consumer {
     metrics: Metrics,
     progress: Progress,
     client: Arc<StreamConsumer<Context>>,
+    membership: Membership,
     /// Came in while a batch was tried again: next in turn.
     held: VecDeque<Message>,
     /// The offset that should come next, by topic and partition, since the last rebalance.
@@ -81,13 +85,14 @@ impl Consumer {
             metrics,
             progress,
             client,
+            membership: Membership::new(),
             held: VecDeque::new(),
             expected: HashMap::new(),
             assignment: 0,
         })
     }
 
-    /// For `/livez`: gets old when messages wait and none is handled.
+    /// For `/livez`: gets old when messages wait and none is handled, and when the broker does not know the group.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
@@ -108,6 +113,7 @@ impl Consumer {
                 }
                 Err(error) => self.failed(&error, &stop).await,
             }
+            self.stay_member().await;
         }
         self.close().await;
     }
@@ -275,10 +281,43 @@ impl Consumer {
         }
     }
 
-    /// Nothing came for a while: fine, unless the client knows that something waits.
+    /// Nothing came for a while: fine, unless the client knows that something waits, or nothing can come.
     fn idle(&self) {
-        if self.client.context().lag.load(Ordering::Relaxed) == 0 {
+        if self.membership.holds() && self.client.context().lag.load(Ordering::Relaxed) == 0 {
             self.progress.beat();
+        }
+    }
+
+    /// Joins again when the broker has forgotten the group.
+    async fn stay_member(&mut self) {
+        if self.broker.is_embedded() {
+            return; // It forgets nothing as long as this process lives.
+        }
+        let context = self.client.context();
+        let refused = context.forgotten.swap(false, Ordering::Relaxed);
+        if !self
+            .membership
+            .is_doubtful(context.commits.load(Ordering::Relaxed), refused)
+        {
+            return;
+        }
+        match self.broker.has_group(self.intake.consumer()).await {
+            Ok(true) => self.membership.found(),
+            Ok(false) => {
+                self.membership.forgotten();
+                tracing::warn!(
+                    consumer = self.intake.consumer(),
+                    "the broker does not know this consumer's group, as if its disk had been lost; joining again"
+                );
+                if let Err(error) = self.broker.restore().await {
+                    tracing::error!(error = %chain(&error), "the broker's topics cannot be made again");
+                }
+                self.reconnect().await;
+            }
+            Err(error) => {
+                self.membership.unanswered();
+                tracing::debug!(error = %chain(&error), "the broker does not say whether it knows the group");
+            }
         }
     }
 
@@ -290,14 +329,19 @@ impl Consumer {
         }
         if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
             // A fatal error ends a client for good.
-            match connect(&self.broker, &self.intake, &self.metrics) {
-                Ok(client) => {
-                    let broken = std::mem::replace(&mut self.client, Arc::new(client));
-                    close(broken).await;
-                    self.expected.clear();
-                }
-                Err(error) => tracing::error!(error = %chain(&error), "the consumer cannot be replaced"),
+            self.reconnect().await;
+        }
+    }
+
+    /// Has another client take the place of this one, which is of no use any more.
+    async fn reconnect(&mut self) {
+        match connect(&self.broker, &self.intake, &self.metrics) {
+            Ok(client) => {
+                let broken = std::mem::replace(&mut self.client, Arc::new(client));
+                close(broken).await;
+                self.expected.clear();
             }
+            Err(error) => tracing::error!(error = %chain(&error), "the consumer cannot be replaced"),
         }
     }
 
@@ -328,6 +372,8 @@ fn connect(broker: &Broker, intake: &Intake, metrics: &Metrics) -> Result<Stream
         prefix: broker.physical(""),
         lag: AtomicI64::new(0),
         assignments: AtomicU64::new(0),
+        commits: AtomicU64::new(0),
+        forgotten: AtomicBool::new(false),
     };
     let client: StreamConsumer<Context> = broker
         .consumer_config(intake.consumer())
@@ -368,6 +414,10 @@ struct Context {
     lag: AtomicI64,
     /// How often the assignment has changed.
     assignments: AtomicU64,
+    /// How many commits the broker has taken.
+    commits: AtomicU64,
+    /// Whether it refused one because it knows no such group.
+    forgotten: AtomicBool,
 }
 
 impl ClientContext for Context {
@@ -404,7 +454,13 @@ impl ConsumerContext for Context {
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         match result {
-            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Ok(()) => {
+                self.commits.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::GroupIdNotFound)) => {
+                self.forgotten.store(true, Ordering::Relaxed);
+            }
             Err(error) => tracing::debug!(error = %error, "offsets were not committed; the next commit includes them"),
         }
     }

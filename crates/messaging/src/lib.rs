@@ -11,6 +11,7 @@ pub mod consumer;
 pub mod crash;
 pub mod dead_letter;
 pub mod inbox;
+mod membership;
 pub mod message;
 pub mod metrics;
 pub mod operator;

@@ -337,22 +337,9 @@ impl Scene<'_> {
     async fn sql(&self, database: &str, sql: &str) -> anyhow::Result<()> {
         let replicas = self.stack.replicas("postgres").await?;
         let (node, container) = replicas.first().context("postgres does not run")?;
-        let psql = [
-            "exec",
-            container,
-            "psql",
-            "--quiet",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            "127.0.0.1",
-            "-U",
-            "postgres",
-            "-d",
-            database,
-            "-c",
-            sql,
-        ];
+        // As backups do: the socket's place and the password are the image's affair.
+        let script = "PGPASSWORD=$(</run/secrets/postgres_password) exec psql -qh 127.0.0.1 -U postgres -v ON_ERROR_STOP=1 \"$@\"";
+        let psql = ["exec", container, "bash", "-c", script, "-", "-d", database, "-c", sql];
         node.docker(&psql).await?;
         Ok(())
     }

@@ -62,6 +62,84 @@ async fn a_server_that_does_not_answer_is_waited_for_and_then_named_without_its_
     assert!(!error.contains("s3cret"));
 }
 
+/// A server that refuses every login, in PostgreSQL's words; answers its port.
+async fn refusing(code: &'static str, message: &'static str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let fields = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
+            let mut answer = vec![b'E'];
+            answer.extend(u32::try_from(fields.len() + 4).unwrap().to_be_bytes());
+            answer.extend(fields.as_bytes());
+            // Whatever the client begins with. It may be gone already.
+            let mut startup = [0; 1024];
+            let _ = client.read(&mut startup).await;
+            let _ = client.write_all(&answer).await;
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_as_such_and_not_shown() {
+    let port = refusing("28P01", "password authentication failed for user \"hub\"").await;
+    let options = Options {
+        wait: Duration::from_millis(200),
+        ..Options::new(format!("postgres://hub:s3cret@127.0.0.1:{port}/auth?sslmode=disable"))
+    };
+    let error = Db::open(&options).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "postgres://127.0.0.1:{port}/auth: the server refuses the login (password authentication failed for user \"hub\"); \
+             has it a role of that name, with the password of database.url?"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_made_in_time_is_told_as_such() {
+    let port = refusing("3D000", "database \"auth\" does not exist").await;
+    let options = Options {
+        wait: Duration::from_millis(200),
+        ..Options::new(format!("postgres://hub:s3cret@127.0.0.1:{port}/auth?sslmode=disable"))
+    };
+    let error = Db::open(&options).await.unwrap_err().to_string();
+    assert!(
+        error.contains("the server has no such database (database \"auth\" does not exist); create it"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: set DATABASE_URL"]
+async fn a_login_and_a_database_that_are_made_later_are_waited_for() {
+    let url = std::env::var("DATABASE_URL").unwrap();
+    let server = Db::open(&Options::new(&url)).await.unwrap();
+    let place: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+    let name = format!("later_{}", uuid::Uuid::now_v7().simple());
+    let options = Options::new(format!(
+        "postgres://{name}:secret@{}:{}/{name}",
+        place.get_host(),
+        place.get_port()
+    ));
+    let opened = tokio::spawn(async move { Db::open(&options).await });
+    for made in [
+        format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'"),
+        format!("CREATE DATABASE {name} OWNER {name}"),
+    ] {
+        assert!(!opened.is_finished(), "it waits");
+        server.read().execute_unprepared(&made).await.unwrap();
+    }
+    let db = opened.await.unwrap().unwrap();
+    db.close().await.unwrap();
+    for gone in [format!("DROP DATABASE {name}"), format!("DROP ROLE {name}")] {
+        server.read().execute_unprepared(&gone).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_is_no_database_is_refused() {
     for url in ["", "auth.db", "mysql://localhost/auth"] {

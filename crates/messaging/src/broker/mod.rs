@@ -9,10 +9,14 @@ mod topics;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
+use contracts::Timestamp;
 use embedded::EmbeddedCluster;
 pub use embedded::Positions;
 use rdkafka::{
@@ -21,6 +25,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::KafkaError,
     producer::{FutureProducer, Producer as _},
+    types::RDKafkaErrorCode,
 };
 pub use topics::dead_letter_topic;
 
@@ -179,6 +184,32 @@ impl Broker {
         let producer = self.producer()?;
         self.blocking(move || producer.client().fetch_metadata(None, limit).map(drop))
             .await
+    }
+
+    /// Whether it has a consumer group of that name.
+    ///
+    /// # Errors
+    /// When it does not answer, or not completely.
+    pub(crate) async fn has_group(&self, group: &str) -> Result<bool, BrokerError> {
+        const LIMIT: Duration = Duration::from_secs(3);
+        let (producer, group) = (self.producer()?, self.physical(group));
+        self.blocking(move || {
+            let groups = producer.client().fetch_group_list(Some(&group), LIMIT)?;
+            Ok(groups.groups().iter().any(|found| found.name() == group))
+        })
+        .await
+    }
+
+    /// Makes a broker usable again that has lost everything: topics, and the producer's id, which it may give to another. What the
+    /// producer had not delivered is still unsent in the outbox.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub(crate) async fn restore(&self) -> Result<(), BrokerError> {
+        let producer = self.lock().take();
+        // Destroying a client waits for its threads.
+        tokio::task::spawn_blocking(move || drop(producer));
+        self.create_topics().await
     }
 
     /// Waits until everything given to the producer is acknowledged, at most `limit`.
@@ -431,6 +462,16 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 pub(crate) fn client_error(error: &KafkaError, reason: &str) {
+    const QUIET: Duration = Duration::from_secs(10);
+    static TOLD: AtomicI64 = AtomicI64::new(0);
+    // While the broker is away every client says so twice a second.
+    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+        let now = Timestamp::now();
+        if now.since(Timestamp::from_micros(TOLD.load(Ordering::Relaxed))) < QUIET {
+            return;
+        }
+        TOLD.store(now.as_micros(), Ordering::Relaxed);
+    }
     // The client goes on trying; what cannot be delivered is reported where it was asked for.
     tracing::warn!(target: "librdkafka", error = %error, "{reason}");
 }

@@ -14,6 +14,7 @@ mod crash;
 mod dead_letters;
 mod delivery;
 mod interleavings;
+mod lost_disk;
 mod observing;
 mod operation;
 mod relay;
