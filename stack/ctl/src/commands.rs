@@ -300,7 +300,7 @@ async fn wait(releaser: &Releaser<'_>, mut services: Vec<String>, since: &str, o
     if services.is_empty() {
         services.extend(found.iter().map(|service| service.name.clone()));
     }
-    let before = Before::since(&found, since);
+    let before = Before::since(releaser.engine, &releaser.stack, since).await?;
     let mut watch = Watch::services(services, before, releaser.settings.limits.clone());
     let settled = watch.settle(releaser.engine, &releaser.stack, &releaser.progress).await;
     releaser.progress.next();

@@ -94,12 +94,10 @@ impl Failure {
             .map(|service| format!("{service}: "))
             .unwrap_or_default();
         let error = self.task.as_ref().map(|task| task.error.as_str()).unwrap_or_default();
-        let error = if error.is_empty() || self.reason.contains(error) {
-            String::new()
-        } else {
-            format!(" ({error})")
-        };
-        format!("{service}{}{error}", self.reason)
+        if error.is_empty() || self.reason.contains(error) {
+            return format!("{service}{}", self.reason);
+        }
+        format!("{service}{error}; {}", self.reason)
     }
 }
 

@@ -150,7 +150,7 @@ impl Notifier {
         if grafana.is_some() && token.is_none() {
             warnings.push("GRAFANA_URL is given without GRAFANA_TOKEN: no annotations".to_owned());
         }
-        #[expect(clippy::disallowed_methods, reason = "each request has its own timeout")]
+        #[expect(clippy::disallowed_methods, reason = "each request has a timeout of its own")]
         let client = Client::new();
         Self {
             client,

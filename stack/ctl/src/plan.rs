@@ -56,7 +56,7 @@ impl Wish {
     pub fn purpose(&self) -> String {
         match self {
             Self::Deploy(sources) => format!("deploy {}", sources.tag),
-            Self::Rollback(choice) => format!("rollback {}", choice.name()).trim_end().to_owned(),
+            Self::Rollback(choice) => format!("rollback to {}", choice.name()),
         }
     }
 
@@ -73,7 +73,8 @@ impl Wish {
 impl Choice {
     fn name(&self) -> String {
         let number = self.release.map(|number| format!("release {number}"));
-        number.or_else(|| self.tag.clone()).unwrap_or_default()
+        let named = number.or_else(|| self.tag.clone());
+        named.unwrap_or_else(|| "the release before".to_owned())
     }
 
     /// Finds it.

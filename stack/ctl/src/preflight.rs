@@ -106,10 +106,7 @@ pub async fn ask_images(by: &Releaser<'_>, images: &BTreeSet<String>, findings: 
         }
         match statement::of(engine.docker(), image).await {
             Ok(statement) => statements.push(statement),
-            Err(error) => findings.add(
-                "compatibility",
-                format!("{image} does not say what release it is: {error:#}"),
-            ),
+            Err(error) => findings.add("image", format!("{error:#}")),
         }
     }
     statements

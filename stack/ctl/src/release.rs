@@ -370,7 +370,12 @@ impl Releaser<'_> {
             return BTreeMap::new();
         };
         let names = services.iter().map(|service| service.name.clone());
-        let mut watch = Watch::services(names, Before::default(), self.settings.limits.clone());
+        // How often tasks failed tells how a service came here, not how it is.
+        let limits = Limits {
+            failures: usize::MAX,
+            ..self.settings.limits.clone()
+        };
+        let mut watch = Watch::services(names, Before::default(), limits);
         watch.judge(&services, &tasks, Instant::now())
     }
 

@@ -129,12 +129,22 @@ impl Before {
         }
     }
 
-    /// Updates that were under way already at this time (RFC 3339) are old; nothing else is known of before.
-    #[must_use]
-    pub fn since(services: &[Service], time: &str) -> Self {
-        let mut before = Self::of(services, &[]);
+    /// What was there at a time that is past (RFC 3339): updates that had begun, and tasks that have ended by now.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn since(engine: &Engine, stack: &str, time: &str) -> anyhow::Result<Self> {
+        let mut before = Self::look(engine, stack).await?;
         before.updates.retain(|_, started| started.as_str() < time);
-        before
+        let alive = engine
+            .tasks(stack)
+            .await?
+            .into_iter()
+            .filter(|task| task.desired == "running");
+        for task in alive {
+            before.tasks.remove(&task.id);
+        }
+        Ok(before)
     }
 
     /// Whether a task is older than the change.
@@ -330,48 +340,36 @@ impl Watch {
     /// The service that failed; or, at the deadline, one that does not run.
     pub async fn settle(&mut self, engine: &Engine, stack: &str, progress: &Progress) -> Result<Duration, Fault> {
         let begun = Instant::now();
+        // Swarm watches its last tasks for a while before it calls an update completed: they are steady all the time.
         let mut steady: Option<(BTreeSet<String>, Instant)> = None;
         loop {
             // A Swarm that elects a leader answers nothing for a while.
             let seen = async { anyhow::Ok((engine.services(stack).await?, engine.tasks(stack).await?)) }.await;
-            let mut blame = None;
-            match seen {
+            let blame = match seen {
                 Ok((services, tasks)) => {
                     let judged = self.judge(&services, &tasks, Instant::now());
                     progress.conditions(&judged);
-                    for (service, condition) in judged {
-                        match condition {
-                            Condition::Ready { .. } => {}
-                            Condition::Waiting { running, wanted, note } => {
-                                let reason = format!("{running} of {wanted} tasks run {note}");
-                                blame.get_or_insert(Fault { service, reason });
-                            }
-                            Condition::Failed { reason } => return Err(Fault { service, reason }),
-                        }
-                    }
-                    if blame.is_none() {
-                        let up = tasks
-                            .iter()
-                            .filter(|task| task.desired == "running" && task.state == "running");
-                        let up: BTreeSet<String> = up.map(|task| task.id.clone()).collect();
-                        let same = steady.take_if(|(before, _)| *before == up);
-                        let (up, since) = same.unwrap_or_else(|| (up, Instant::now()));
-                        if since.elapsed() >= self.stability() {
-                            return Ok(begun.elapsed());
-                        }
-                        steady = Some((up, since));
-                    } else {
-                        steady = None;
+                    let up = tasks
+                        .iter()
+                        .filter(|task| task.desired == "running" && task.state == "running");
+                    let up: BTreeSet<String> = up.map(|task| task.id.clone()).collect();
+                    let same = steady.take_if(|(before, _)| *before == up);
+                    let (up, since) = same.unwrap_or_else(|| (up, Instant::now()));
+                    steady = Some((up, since));
+                    match first_blame(judged) {
+                        Ok(None) if since.elapsed() >= self.stability() => return Ok(begun.elapsed()),
+                        Ok(blame) => blame,
+                        Err(fault) => return Err(fault),
                     }
                 }
                 Err(error) => {
                     steady = None;
-                    blame = Some(Fault {
+                    Some(Fault {
                         service: "the Swarm".to_owned(),
                         reason: format!("{error:#}"),
-                    });
+                    })
                 }
-            }
+            };
             if begun.elapsed() > self.limits.deadline {
                 let Fault { service, reason } = blame.unwrap_or(Fault {
                     service: stack.to_owned(),
@@ -400,6 +398,22 @@ impl std::fmt::Display for Condition {
             Self::Failed { reason } => write!(f, "failed: {reason}"),
         }
     }
+}
+
+/// The first service that is not ready; an error if one has failed.
+fn first_blame(judged: BTreeMap<String, Condition>) -> Result<Option<Fault>, Fault> {
+    let mut blame = None;
+    for (service, condition) in judged {
+        match condition {
+            Condition::Ready { .. } => {}
+            Condition::Waiting { running, wanted, note } => {
+                let reason = format!("{running} of {wanted} tasks run {note}");
+                blame.get_or_insert(Fault { service, reason });
+            }
+            Condition::Failed { reason } => return Err(Fault { service, reason }),
+        }
+    }
+    Ok(blame)
 }
 
 fn failed(reason: impl Into<String>) -> Condition {
