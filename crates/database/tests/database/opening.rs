@@ -73,10 +73,11 @@ async fn refusing(code: &'static str, message: &'static str) -> u16 {
             let mut answer = vec![b'E'];
             answer.extend(u32::try_from(fields.len() + 4).unwrap().to_be_bytes());
             answer.extend(fields.as_bytes());
-            // Whatever the client begins with. It may be gone already.
+            // Whatever the client begins with; it may be gone already.
             let mut startup = [0; 1024];
-            let _ = client.read(&mut startup).await;
-            let _ = client.write_all(&answer).await;
+            if matches!(client.read(&mut startup).await, Ok(1..)) {
+                let _ = client.write_all(&answer).await;
+            }
         }
     });
     port
