@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error,
-    models::{LocalNodeState, NodeSpecAvailabilityEnum, NodeState},
+    models::{HealthcheckResult, LocalNodeState, NodeSpecAvailabilityEnum, NodeState},
     query_parameters::{
         InspectContainerOptions, ListNetworksOptions, ListNodesOptions, ListSecretsOptions, ListServicesOptions,
         ListTasksOptions, LogsOptions, RemoveImageOptions, TagImageOptions,
@@ -236,7 +236,12 @@ impl Engine {
             .inspect_container(container, None::<InspectContainerOptions>)
             .await
             .ok()?;
-        let last = inspected.state?.health?.log?.pop()?;
+        let checks = inspected.state?.health?.log?;
+        // A check that was under way when the container was stopped has nothing to say.
+        let says = |check: &&HealthcheckResult| {
+            check.exit_code != Some(0) && check.output.as_deref().is_some_and(|output| !output.trim().is_empty())
+        };
+        let last = checks.iter().rev().find(says).or(checks.last())?.clone();
         let output = last.output.unwrap_or_default();
         Some(format!(
             "exit {}: {}",
