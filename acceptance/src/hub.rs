@@ -140,7 +140,7 @@ fn built_binary() -> PathBuf {
 }
 
 /// A port that nobody uses now.
-pub fn free_address() -> SocketAddr {
+fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .expect("a free port")

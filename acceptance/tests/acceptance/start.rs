@@ -2,7 +2,7 @@
 
 use acceptance::{
     Hub, Person,
-    hub::{Start, command, free_address},
+    hub::{Start, command},
     until,
 };
 use serde_json::json;
@@ -46,7 +46,8 @@ async fn a_folder_that_cannot_be_written_is_one_clear_line() {
     // A file where a folder has to be: refused to root as well.
     let data = folder.path().join("occupied");
     std::fs::write(&data, "not a folder").expect("a file");
-    let output = command(&data.join("data"), free_address().port())
+    let output = command(&data.join("data"), 0)
+        .args(["--internal-port", "0"])
         .output()
         .await
         .expect("it runs");
@@ -68,7 +69,8 @@ async fn a_corrupt_database_is_one_clear_line() {
         "this is no database, and long enough that nobody takes it for an empty one".repeat(100),
     )
     .expect("written");
-    let output = command(folder.path(), free_address().port())
+    let output = command(folder.path(), 0)
+        .args(["--internal-port", "0"])
         .output()
         .await
         .expect("it runs");
