@@ -320,7 +320,7 @@ impl Scene<'_> {
     async fn move_schema_on(&self) -> anyhow::Result<()> {
         for service in SERVICES.map(short) {
             let sql = "CREATE TABLE IF NOT EXISTS of_a_later_release (id BIGINT PRIMARY KEY);
-                INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_of_a_later_release', 0)
+                INSERT INTO migrations (name, applied_at) VALUES ('m9999_of_a_later_release', 0)
                 ON CONFLICT DO NOTHING";
             self.sql(service, sql).await?;
         }
