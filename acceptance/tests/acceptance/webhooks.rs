@@ -72,6 +72,8 @@ async fn strangers_tasks_reach_nobody_elses_endpoint() {
     webhook(&ada, target.url()).await;
     bob.create_task(&foreign, json!({ "title": "Secret" })).await;
     ada.bring_in(&own, &bob, "member").await;
+    // Who tells of tasks knows by then whose project it is.
+    bob.notified("project_invited").await;
     bob.create_task(&own, json!({ "title": "Shared" })).await;
     let messages = target.got(1).await;
     let titles: Vec<Value> = messages
